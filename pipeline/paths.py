@@ -1,0 +1,36 @@
+"""Every path that the pipeline reads or writes, relative to the folder that holds dvc.yaml."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+DVC_LOCK = Path("dvc.lock")
+
+# Downloads that outlive an interrupted run; git-ignored, never a DVC output.
+DOWNLOADS = Path(".cache/downloads")
+# Training checkpoints, one folder per train key; git-ignored, never a DVC output.
+CHECKPOINTS = Path(".cache/checkpoints")
+
+SOURCE_STATE = Path("data/source.json")
+RAW_PAIRS = Path("data/raw/pairs.parquet")
+DATA_CARD = Path("data/raw/card.json")
+VALID_PAIRS = Path("data/valid/pairs.parquet")
+QUARANTINE = Path("data/valid/quarantine.parquet")
+SPLITS = Path("data/split")
+TRAIN_PAIRS = SPLITS / "train.parquet"
+VAL_PAIRS = SPLITS / "val.parquet"
+TEST_PAIRS = SPLITS / "test.parquet"
+TOKENIZER = Path("data/tokenizer/tokenizer.json")
+ENCODED = Path("data/encoded")
+
+MODEL = Path("models/summarizer")
+
+REPORTS = Path("reports")
+DATA_REPORT = REPORTS / "data.json"
+DATA_PLOTS = REPORTS / "data_plots"
+SPLIT_REPORT = REPORTS / "split.json"
+JOURNAL = REPORTS / "journal.jsonl"
+TRAIN_REPORT = REPORTS / "train.json"
+SCORES = REPORTS / "scores.json"
+METRICS = REPORTS / "metrics.json"
+SAMPLES = REPORTS / "samples.jsonl"
+EVAL_PLOTS = REPORTS / "plots"

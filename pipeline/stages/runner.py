@@ -1,0 +1,26 @@
+"""What every stage's command line shares: params in, one-screen errors out."""
+
+import sys
+from collections.abc import Callable
+
+from pipeline import paths
+from seq2sum.config import Params, load_params
+from seq2sum.errors import UserError
+
+
+def run_stage(name: str, stage: Callable[[Params], None]) -> None:
+    """Runs ``stage`` with the validated params.yaml; exits with 2 on what the user can mend."""
+    try:
+        stage(load_params(paths.PARAMS))
+    except UserError as error:
+        sys.exit(_failed(name, str(error)))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(_failed(name, f"{where}{error.strerror or error}. Free space or fix access, then run again."))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _failed(name: str, message: str) -> int:
+    print(f"\n{name} failed: {message}", file=sys.stderr)
+    return 2
