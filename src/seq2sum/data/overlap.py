@@ -25,70 +25,14 @@ _TOKEN_BREAK = re.compile(r"[\s(\[{\"'“‘«]")
 _LONGEST_TOKEN = 24  # characters before a full stop that can matter: more is no abbreviation
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
 # Words whose full stop does not end a sentence even before a capital letter …
-_ABBREVIATIONS = frozenset(
-    {
-        "adm",
-        "al",
-        "approx",
-        "capt",
-        "cf",
-        "col",
-        "dept",
-        "dr",
-        "esp",
-        "fr",
-        "gen",
-        "gov",
-        "hon",
-        "lt",
-        "messrs",
-        "mr",
-        "mrs",
-        "ms",
-        "mt",
-        "prof",
-        "rep",
-        "rev",
-        "sen",
-        "sgt",
-        "st",
-        "viz",
-        "vs",
-    }
+_ABBREVIATION = re.compile(
+    r"adm|al|approx|capt|cf|col|dept|dr|esp|fr|gen|gov|hon|lt|messrs|mr|mrs|ms|mt|prof|rep|rev|sen|sgt|st|viz|vs",
+    re.IGNORECASE,
 )
 # … and those of which that is so before a number alone: "no. 5", but "He said no. Then he left."
-_NUMBER_ABBREVIATIONS = frozenset(
-    {
-        "apr",
-        "art",
-        "aug",
-        "ch",
-        "dec",
-        "eq",
-        "eqs",
-        "feb",
-        "fig",
-        "figs",
-        "jan",
-        "jul",
-        "jun",
-        "mar",
-        "no",
-        "nos",
-        "nov",
-        "nr",
-        "oct",
-        "p",
-        "pp",
-        "ref",
-        "refs",
-        "sec",
-        "sect",
-        "sep",
-        "sept",
-        "tab",
-        "vol",
-    }
+_NUMBER_ABBREVIATION = re.compile(
+    r"apr|art|aug|ch|dec|eq|eqs|feb|fig|figs|jan|jul|jun|mar|no|nos|nov|nr|oct|p|pp|ref|refs|sec|sect|sep|sept|tab|vol",
+    re.IGNORECASE,
 )
 
 
@@ -144,9 +88,9 @@ def _ends_sentence(line: str, start: int, mark: re.Match[str]) -> bool:
         return True
     before = line[max(start, mark.start() - _LONGEST_TOKEN) : mark.start()]
     token = _TOKEN_BREAK.split(before)[-1]
-    if before.strip().isdigit() or _INITIALS.fullmatch(token) or token.lower() in _ABBREVIATIONS:
+    if before.strip().isdigit() or _INITIALS.fullmatch(token) or _ABBREVIATION.fullmatch(token):
         return False
-    return not (token.lower() in _NUMBER_ABBREVIATIONS and following[-1].isdigit())
+    return not (_NUMBER_ABBREVIATION.fullmatch(token) and following[-1].isdigit())
 
 
 def ngrams(tokens: Sequence[str], n: int) -> list[tuple[str, ...]]:
