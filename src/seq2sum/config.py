@@ -5,7 +5,7 @@ that names its path.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -135,9 +135,6 @@ class TrainParams(Section):
     seed: Seed = Field(description="Seed of the initial weights, the batch order and dropout.")
     model: ModelParams
     batch_tokens: Count = Field(description="Padded source plus target tokens in a global batch.")
-    shards: Count = Field(
-        description="Pieces a batch is computed in; up to that many workers share it. Part of the result's identity."
-    )
     max_steps: Count = Field(description="Optimizer updates.")
     learning_rate: Annotated[float, Field(gt=0.0)] = Field(description="Peak learning rate.")
     warmup_steps: Annotated[int, Field(ge=0)] = Field(description="Steps of linear warm-up from zero.")
@@ -214,6 +211,23 @@ def load_params(path: Path) -> Params:
     except ValidationError as error:
         lines = [f"  {describe_problem(problem)}" for problem in error.errors()]
         raise UserError("\n".join([f"{path}: {len(lines)} bad key(s):", *lines])) from error
+
+
+SectionType = TypeVar("SectionType", bound=Section)
+
+
+def read_section(path: Path, section: type[SectionType]) -> SectionType:
+    """Reads one section kept as a JSON file (a model folder's settings).
+
+    Raises UserError naming the file and each bad key.
+    """
+    try:
+        return section.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: not found. Is {path.parent} a model folder?") from error
+    except ValidationError as error:
+        lines = [f"  {describe_problem(problem)}" for problem in error.errors()]
+        raise UserError("\n".join([f"{path}: damaged or of another version:", *lines])) from error
 
 
 def describe_problem(problem: object) -> str:

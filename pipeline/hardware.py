@@ -1,0 +1,39 @@
+"""Devices and threads: read from the environment, never part of a result's identity."""
+
+import ctypes
+import os
+
+import torch
+
+from seq2sum.errors import UserError
+
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
+LARGEST_MMAP_THRESHOLD = 32 << 20  # glibc refuses more
+
+
+def use_hardware() -> torch.device:
+    """Sets PyTorch up as SEQ2SUM_DEVICE (cpu, cuda, cuda:1; default: a GPU if there is one) and SEQ2SUM_THREADS say.
+
+    Raises UserError for a device that is not there or a bad number of threads.
+    """
+    name = os.environ.get("SEQ2SUM_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"SEQ2SUM_DEVICE={name}: not usable: {str(error).splitlines()[0]}") from error
+    threads = os.environ.get("SEQ2SUM_THREADS") or str(len(os.sched_getaffinity(0)))
+    if not threads.isdecimal() or int(threads) < 1:
+        raise UserError(f"SEQ2SUM_THREADS={threads}: must be a whole number from 1 on.")
+    torch.set_num_threads(int(threads))
+    _reuse_large_blocks()
+    return device
+
+
+def _reuse_large_blocks() -> None:
+    """Lets glibc keep large freed blocks: handing them back makes every step pay for fresh, zeroed pages."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
+        libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
+        libc.mallopt(M_TOP_PAD, 64 << 20)

@@ -1,0 +1,73 @@
+"""Stage train: encoded pairs to a model folder. Goes on where an interrupted training of the same key stood."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from pipeline import paths
+from pipeline.hardware import use_hardware
+from pipeline.stages.runner import run_stage
+from pipeline.supervision import exclusive, stop_when_asked
+from seq2sum.config import Params
+from seq2sum.data.encoded import EncodedPairs, read_info
+from seq2sum.data.tokenizer import Tokenizer
+from seq2sum.files import replaced_file, sha256_of, write_json
+from seq2sum.model.summarizer import SummarizerModel
+from seq2sum.summarize import save_model
+from seq2sum.training.identity import train_key
+from seq2sum.training.state import Training
+from seq2sum.training.trainer import Interrupted, fit, validation_loss
+
+
+def train(params: Params) -> None:
+    """Trains, and writes the model folder, the journal and the training's numbers."""
+    should_stop = stop_when_asked()
+    device = use_hardware()
+    tokenizer = Tokenizer.load(paths.TOKENIZER)
+    info = read_info(paths.ENCODED)
+    config = params.train.model_dump() | {"encode": params.encode.model_dump()}
+    key = train_key(info["digest"] + sha256_of(paths.TOKENIZER), config)
+    folder = paths.CHECKPOINTS / key
+    with exclusive(folder):
+        torch.manual_seed(params.train.seed)
+        model = SummarizerModel(params.train.model, tokenizer.vocab_size)
+        training = Training(model, params.train, folder, device)
+        training.resume()
+        start_live_tracking(folder, key)
+        pairs, val_pairs = EncodedPairs.open(paths.ENCODED / "train"), EncodedPairs.open(paths.ENCODED / "val")
+        batch_tokens = params.train.batch_tokens
+        try:
+            fit(training, pairs, lambda model: validation_loss(model, val_pairs, batch_tokens, device), should_stop)
+        except Interrupted:
+            sys.exit(f"train: stopped at step {training.progress.step:,}; the same command goes on from there.")
+        progress = training.progress
+        save_model(paths.MODEL, model, tokenizer, params.encode.max_source_tokens)
+        with replaced_file(paths.JOURNAL) as beside:
+            beside.write_bytes((folder / "journal.jsonl").read_bytes())
+        report = {
+            "train_key": key,
+            "num_parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "steps": progress.step,
+            "best_step": progress.best_step,
+            "best_validation_loss": progress.best_loss,
+            "wall_seconds": round(progress.wall_seconds, 3),
+            "tokens_per_second": round(progress.num_tokens / progress.wall_seconds, 1),
+        }
+        write_json(paths.TRAIN_REPORT, report)
+        print(f"trained {report['num_parameters']:,} parameters; best step {progress.best_step:,}", flush=True)
+
+
+def start_live_tracking(folder: Path, key: str) -> None:
+    """Starts the process that streams the journal to MLflow; whatever befalls it, training is not disturbed."""
+    if os.environ.get("SEQ2SUM_TRACKING", "on") == "off":
+        return
+    command = [sys.executable, "-m", "pipeline.tracking.follow", str(folder), "--key", key, "--pid", str(os.getpid())]
+    with (folder / "tracking.log").open("ab") as log:
+        subprocess.Popen(["nice", *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+
+if __name__ == "__main__":
+    run_stage("train", train)

@@ -1,0 +1,87 @@
+"""One long job at a time, and none that outlives whoever started it."""
+
+import contextlib
+import fcntl
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from seq2sum.errors import UserError
+
+POLL_SECONDS = 0.5
+GRACE_SECONDS = 30.0
+LOCK_WAIT_SECONDS = 45.0  # longer than the grace that an orphan takes to end
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Holds the lock of ``folder``, which the kernel frees when the process ends, however it ends.
+
+    Raises UserError if another process still holds it after a while.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+") as stream:
+        deadline = time.monotonic() + LOCK_WAIT_SECONDS
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    stream.seek(0)
+                    owner = stream.read().strip() or "unknown"
+                    raise UserError(f"{folder}: process {owner} works on it. Wait for it or end it.") from error
+                time.sleep(POLL_SECONDS)
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        yield
+
+
+def stop_when_asked() -> Callable[[], bool]:
+    """Returns a function that tells whether to stop: on SIGTERM or SIGINT, or when the starter is gone.
+
+    A process that does not stop by itself within the grace time is ended.
+    """
+    asked = threading.Event()
+
+    def on_signal(_number: int, _frame: object) -> None:
+        asked.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    starters = _starters()
+
+    def watch() -> None:
+        while not asked.wait(POLL_SECONDS):
+            if any(_parent_of(child) != parent for child, parent in starters):
+                asked.set()
+        time.sleep(GRACE_SECONDS)
+        os._exit(128 + signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True, name="starter-watch").start()
+    return asked.is_set
+
+
+def _starters() -> list[tuple[int, int]]:
+    """(child, parent) pairs to watch: our parent and, where that is a shell made for our command, its parent too."""
+    own, parent = os.getpid(), os.getppid()
+    pairs = [(own, parent)]
+    grandparent = _parent_of(parent)
+    with contextlib.suppress(OSError):
+        if b"\0-c\0" in Path(f"/proc/{parent}/cmdline").read_bytes() and grandparent is not None:
+            pairs.append((parent, grandparent))
+    return pairs
+
+
+def _parent_of(process: int) -> int | None:
+    if process == os.getpid():
+        return os.getppid()
+    try:
+        # The name, in parentheses, may hold anything; what follows it is state and parent.
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return None

@@ -1,0 +1,75 @@
+"""The one place that turns piece ids into tensors: padding, masks and the target shift.
+
+Shapes: B batch, S source positions, T target positions (the summary's pieces and the end).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seq2sum.data.tokenizer import BOS, EOS, PAD
+
+
+@dataclass(frozen=True)
+class Source:
+    """A batch of documents."""
+
+    source_ids: Tensor  # [B, S]
+    source_lengths: Tensor  # [B]
+    source_mask: Tensor  # [B, S], True = real token
+
+    def to(self, device: torch.device) -> "Source":
+        """The same on ``device``."""
+        return Source(*(value.to(device, non_blocking=True) for value in vars(self).values()))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of pairs for teacher forcing: ``target_out`` is ``target_in`` one step ahead."""
+
+    source: Source
+    target_in: Tensor  # [B, T], begins with BOS
+    target_out: Tensor  # [B, T], ends with EOS
+    target_rows: Tensor  # [R]: flat positions b * T + t of the real target tokens
+    num_source_tokens: int
+    num_target_tokens: int
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on ``device``."""
+        moved = (value.to(device, non_blocking=True) for value in (self.target_in, self.target_out, self.target_rows))
+        return Batch(self.source.to(device), *moved, self.num_source_tokens, self.num_target_tokens)
+
+
+def make_source(documents: Sequence[np.ndarray]) -> Source:
+    """Pads the piece ids of ``documents``; an empty document is read as a lone end mark."""
+    rows = [row if len(row) else np.array([EOS]) for row in documents]
+    lengths = torch.tensor([len(row) for row in rows])
+    ids = _pad(rows)
+    return Source(ids, lengths, torch.arange(ids.shape[1]) < lengths.unsqueeze(1))
+
+
+def make_batch(documents: Sequence[np.ndarray], summaries: Sequence[np.ndarray]) -> Batch:
+    """Pads pairs of piece ids and shifts the targets."""
+    source = make_source(documents)
+    target_in = _pad([np.concatenate(([BOS], row)) for row in summaries])
+    target_out = _pad([np.concatenate((row, [EOS])) for row in summaries])
+    lengths = torch.tensor([len(row) + 1 for row in summaries])
+    is_real = torch.arange(target_out.shape[1]) < lengths.unsqueeze(1)
+    return Batch(
+        source=source,
+        target_in=target_in,
+        target_out=target_out,
+        target_rows=is_real.flatten().nonzero().squeeze(1),
+        num_source_tokens=int(source.source_lengths.sum()),
+        num_target_tokens=int(lengths.sum()),
+    )
+
+
+def _pad(rows: Sequence[np.ndarray]) -> Tensor:
+    padded = np.full((len(rows), max(len(row) for row in rows)), PAD, dtype=np.int64)
+    for padded_row, row in zip(padded, rows, strict=True):
+        padded_row[: len(row)] = row
+    return torch.from_numpy(padded)

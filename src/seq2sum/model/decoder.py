@@ -1,0 +1,144 @@
+"""The decoder, parallel in time under teacher forcing and stepwise in search.
+
+Shapes: B batch, S source positions, T target positions, K beams, N queries (T or K), E embedding, D decoder size,
+H encoder size per direction.
+"""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor, nn
+
+from seq2sum.model.attention import Attention
+from seq2sum.model.dropout import Noise, apply_noise
+from seq2sum.model.encoder import Encoded
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A batch of encoded documents as the decoder reads them; computed once, shared by all steps and beams."""
+
+    states: Tensor  # [B, S, 2H]
+    keys: Tensor  # [B, S, D]
+    copy_keys: Tensor  # [B, S, D]
+    source_ids: Tensor  # [B, S]
+    source_mask: Tensor  # [B, S], True = real token
+    final_hidden: Tensor  # [B, 2H]
+
+    def keep(self, document_indices: Tensor) -> "Memory":
+        """The documents ``document_indices`` [B'] alone."""
+        return Memory(*(getattr(self, field.name)[document_indices] for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class DecoderState:
+    """The recurrent state of every beam, each [B, K, D]."""
+
+    bottom_hidden: Tensor
+    bottom_cell: Tensor
+    top_hidden: Tensor
+    top_cell: Tensor
+
+    def select(self, beam_indices: Tensor) -> "DecoderState":
+        """The states of ``beam_indices`` [B, K'] in their order."""
+        index = beam_indices.unsqueeze(-1).expand(-1, -1, self.bottom_hidden.shape[-1])
+        return DecoderState(*(getattr(self, field.name).gather(1, index) for field in fields(self)))
+
+    def keep(self, document_indices: Tensor) -> "DecoderState":
+        """The documents ``document_indices`` [B'] alone."""
+        return DecoderState(*(getattr(self, field.name)[document_indices] for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What the output layer and the loss need for every query."""
+
+    features: Tensor  # [B, N, E]: dot products with the output embeddings give the logits
+    gate_logit: Tensor  # [B, N]: log-odds of generating rather than copying
+    copy_log_weights: Tensor  # [B, N, S]: log probability of copying each source position
+    attn_log_weights: Tensor  # [B, N, S]
+
+
+class Decoder(nn.Module):
+    """Two LSTMs with attention between them, as in GNMT (Wu et al. 2016) and without input feeding.
+
+    The bottom LSTM reads target embeddings only, so all its states are known at once under teacher forcing; they query
+    the document; the top LSTM reads state and context. The top state points at the source (copying; See et al. 2017)
+    with a query of its own, and the gate weighs pointing against generating.
+    """
+
+    def __init__(self, embedding_size: int, state_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.bottom = nn.LSTM(embedding_size, hidden_size)
+        self.top = nn.LSTM(hidden_size + state_size, hidden_size)
+        self.init_bottom = nn.Linear(state_size, 2 * hidden_size)
+        self.init_top = nn.Linear(state_size, 2 * hidden_size)
+        self.attention = Attention(hidden_size, state_size)
+        self.copy_attention = Attention(hidden_size, state_size)
+        self.to_features = nn.Linear(hidden_size + state_size, embedding_size)
+        self.gate = nn.Linear(hidden_size + state_size + embedding_size, 1)
+
+    def remember(self, encoded: Encoded, source_ids: Tensor, source_mask: Tensor) -> Memory:
+        """Projects the encoder's output once for all steps."""
+        return Memory(
+            states=encoded.states,
+            keys=self.attention.keys(encoded.states),
+            copy_keys=self.copy_attention.keys(encoded.states),
+            source_ids=source_ids,
+            source_mask=source_mask,
+            final_hidden=encoded.final_hidden,
+        )
+
+    def initial_state(self, memory: Memory) -> DecoderState:
+        """The state before the first step, one beam per document: each [B, 1, D]."""
+        bottom_hidden, bottom_cell = torch.tanh(self.init_bottom(memory.final_hidden)).unsqueeze(1).chunk(2, dim=-1)
+        top_hidden, top_cell = torch.tanh(self.init_top(memory.final_hidden)).unsqueeze(1).chunk(2, dim=-1)
+        return DecoderState(bottom_hidden, bottom_cell, top_hidden, top_cell)
+
+    def forward(self, memory: Memory, embedded: Tensor, noise: Noise | None = None) -> Decoded:
+        """All steps at once for target embeddings ``embedded`` [B, T, E] (teacher forcing)."""
+        start = self.initial_state(memory)
+        bottom = _run_in_time(self.bottom, embedded, start.bottom_hidden, start.bottom_cell)
+        context, log_weights = self._attend(memory, bottom)
+        top_input = apply_noise(noise, torch.cat([bottom, context], dim=-1))
+        top = _run_in_time(self.top, top_input, start.top_hidden, start.top_cell)
+        return self._read_out(memory, embedded, top, context, log_weights, noise)
+
+    def step(self, memory: Memory, state: DecoderState, embedded: Tensor) -> tuple[Decoded, DecoderState]:
+        """One step of K beams per document, for the embeddings ``embedded`` [B, K, E] of their latest pieces."""
+        bottom, bottom_cell = _run_once(self.bottom, embedded, state.bottom_hidden, state.bottom_cell)
+        context, log_weights = self._attend(memory, bottom)
+        top_input = torch.cat([bottom, context], dim=-1)
+        top, top_cell = _run_once(self.top, top_input, state.top_hidden, state.top_cell)
+        decoded = self._read_out(memory, embedded, top, context, log_weights, None)
+        return decoded, DecoderState(bottom, bottom_cell, top, top_cell)
+
+    def _attend(self, memory: Memory, queries: Tensor) -> tuple[Tensor, Tensor]:
+        log_weights = self.attention.log_weights(queries, memory.keys, memory.source_mask)
+        return torch.bmm(log_weights.exp(), memory.states), log_weights
+
+    def _read_out(
+        self, memory: Memory, embedded: Tensor, top: Tensor, context: Tensor, log_weights: Tensor, noise: Noise | None
+    ) -> Decoded:
+        joined = apply_noise(noise, torch.cat([top, context], dim=-1))
+        return Decoded(
+            features=apply_noise(noise, torch.tanh(self.to_features(joined))),
+            gate_logit=self.gate(torch.cat([joined, embedded], dim=-1)).squeeze(-1),
+            copy_log_weights=self.copy_attention.log_weights(top, memory.copy_keys, memory.source_mask),
+            attn_log_weights=log_weights,
+        )
+
+
+def _run_in_time(lstm: nn.LSTM, inputs: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
+    """All steps of ``lstm`` over ``inputs`` [B, T, *] from ``hidden`` and ``cell`` [B, 1, D]: states [B, T, D]."""
+    start = (hidden.transpose(0, 1).contiguous(), cell.transpose(0, 1).contiguous())
+    states: Tensor = lstm(inputs.transpose(0, 1).contiguous(), start)[0]
+    return states.transpose(0, 1).contiguous()
+
+
+def _run_once(lstm: nn.LSTM, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+    """One step of ``lstm`` for ``inputs`` [B, K, *]: the new hidden and cell [B, K, D]."""
+    gates = (lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0, lstm.bias_hh_l0)
+    flat = (hidden.flatten(0, 1), cell.flatten(0, 1))
+    new_hidden, new_cell = torch.lstm_cell(inputs.flatten(0, 1), flat, *gates)
+    return new_hidden.view_as(hidden), new_cell.view_as(cell)

@@ -1,0 +1,66 @@
+"""Checkpoints: atomic, checksummed, without pickles; a corrupt newest one falls back to the one before."""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from seq2sum.files import replaced_file, sha256_of, write_json
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything a training needs to go on: named tensors, and numbers and words."""
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+
+class CheckpointStore:
+    """A folder of checkpoints of one training, ``step-N.safetensors`` with ``step-N.json`` beside it.
+
+    The JSON file is written last and holds the tensor file's SHA-256: without it, or where they differ, the
+    checkpoint does not exist.
+    """
+
+    def __init__(self, folder: Path, keep: int = 2) -> None:
+        self.folder = folder
+        self.keep = keep
+
+    def save(self, step: int, checkpoint: Checkpoint) -> None:
+        """Writes the checkpoint of ``step`` and drops all but the ``keep`` newest."""
+        tensors = self.folder / f"step-{step:09d}.safetensors"
+        with replaced_file(tensors) as beside:
+            save_file({name: value.contiguous() for name, value in checkpoint.tensors.items()}, beside)
+        write_json(tensors.with_suffix(".json"), {"sha256": sha256_of(tensors), "facts": checkpoint.facts})
+        for stale in self._facts_files()[self.keep :]:
+            stale.unlink()
+            stale.with_suffix(".safetensors").unlink(missing_ok=True)
+
+    def latest(self, device: torch.device) -> Checkpoint | None:
+        """The newest intact checkpoint, or None."""
+        for facts_file in self._facts_files():
+            try:
+                return _read(facts_file, device)
+            except (OSError, ValueError, KeyError, SafetensorError) as error:
+                log.warning("%s is not usable (%s); trying the one before", facts_file, error)
+        return None
+
+    def _facts_files(self) -> list[Path]:
+        return sorted(self.folder.glob("step-*.json"), reverse=True)
+
+
+def _read(facts_file: Path, device: torch.device) -> Checkpoint:
+    content = json.loads(facts_file.read_text(encoding="utf-8"))
+    tensors = facts_file.with_suffix(".safetensors")
+    if sha256_of(tensors) != content["sha256"]:
+        raise ValueError("its checksum does not match")
+    return Checkpoint(load_file(tensors, device=str(device)), content["facts"])
