@@ -8,19 +8,35 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from seq2sum.errors import UserError
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Value = TypeVar("Value")
 
 
 class Section(BaseModel):
     """Base of all sections: immutable, no coercion, no unknown keys."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", protected_namespaces=())
+
+
+SplitName = Literal["all", "train", "val", "test"]
+
+
+def _all_or_three(names: dict[SplitName, Value]) -> dict[SplitName, Value]:
+    if set(names) not in ({"all"}, {"train", "val", "test"}):
+        raise ValueError("give either `all`, which the pipeline splits, or each of `train`, `val` and `test`")
+    return names
+
+
+def _distinct(names: dict[SplitName, str]) -> dict[SplitName, str]:
+    if len(set(names.values())) < len(names):
+        raise ValueError("the same split is named twice, so that pairs would be trained and tested on")
+    return names
 
 
 class DebianSource(Section):
@@ -41,8 +57,8 @@ class HubSource(Section):
     revision: str = Field(description="Branch, tag or commit; a commit makes the run reproducible.")
     document: str = Field(description="Column that holds the document.")
     summary: str = Field(description="Column that holds the summary.")
-    splits: dict[Literal["train", "val", "test"], str] = Field(
-        description="The hub's split name for each of ours. With train alone, the pipeline splits."
+    splits: Annotated[dict[SplitName, str], AfterValidator(_all_or_three), AfterValidator(_distinct)] = Field(
+        description="The hub's split name for each of ours, or under `all` the one that the pipeline splits."
     )
     streaming: bool = Field(description="Stream rows instead of caching the data set first.")
 
@@ -51,7 +67,7 @@ class FilesSource(Section):
     """Local files: JSONL, CSV, TSV or Parquet, also compressed (.gz, .xz, .zst)."""
 
     kind: Literal["files"]
-    paths: dict[Literal["all", "train", "val", "test"], list[str]] = Field(
+    paths: Annotated[dict[SplitName, list[str]], AfterValidator(_all_or_three)] = Field(
         description="Globs for each split, or under `all` the globs of files that the pipeline splits."
     )
     document: str = Field(description="Column that holds the document.")
@@ -66,7 +82,9 @@ class IngestParams(Section):
     """Where the pairs come from."""
 
     source: Annotated[DebianSource | HubSource | FilesSource, Field(discriminator="kind")]
-    max_pairs: Count | None = Field(description="Keep only this many pairs (for trials), or null for all.")
+    max_pairs: Count | None = Field(
+        description="Keep only the first so many pairs (of each split, where the source has one), or null for all."
+    )
 
 
 class ValidateParams(Section):
@@ -139,7 +157,9 @@ class TrainParams(Section):
     learning_rate: Annotated[float, Field(gt=0.0)] = Field(description="Peak learning rate.")
     warmup_steps: Annotated[int, Field(ge=0)] = Field(description="Steps of linear warm-up from zero.")
     weight_decay: Annotated[float, Field(ge=0.0)] = Field(description="AdamW's decoupled weight decay.")
-    clip_norm: Annotated[float, Field(gt=0.0)] = Field(description="Global gradient norm above which it is scaled down.")
+    clip_norm: Annotated[float, Field(gt=0.0)] = Field(
+        description="Global gradient norm above which it is scaled down."
+    )
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         description="Share of the target given to the uniform distribution over pieces."
     )
