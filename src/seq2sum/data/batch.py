@@ -39,8 +39,11 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same on ``device``."""
-        moved = (value.to(device, non_blocking=True) for value in (self.target_in, self.target_out, self.target_rows))
-        return Batch(self.source.to(device), *moved, self.num_source_tokens, self.num_target_tokens)
+        target_in, target_out, target_rows = (
+            value.to(device, non_blocking=True) for value in (self.target_in, self.target_out, self.target_rows)
+        )
+        source = self.source.to(device)
+        return Batch(source, target_in, target_out, target_rows, self.num_source_tokens, self.num_target_tokens)
 
 
 def make_source(documents: Sequence[np.ndarray]) -> Source:

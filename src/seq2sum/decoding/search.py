@@ -128,9 +128,7 @@ def _collect(
         finished[documents[row]].append(Hypothesis(ids, totals[row, column].item() / normalizer))
 
 
-def _open_rows(
-    finished: list[list[Hypothesis]], documents: Tensor, totals: Tensor, params: SearchParams
-) -> list[int]:
+def _open_rows(finished: list[list[Hypothesis]], documents: Tensor, totals: Tensor, params: SearchParams) -> list[int]:
     """The rows that go on: fewer than K ended, and an open beam that could still beat the best that ended.
 
     A log probability only falls, and the largest penalty divides it least: that bounds what an open beam can reach.

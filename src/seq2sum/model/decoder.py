@@ -138,7 +138,7 @@ def _run_in_time(lstm: nn.LSTM, inputs: Tensor, hidden: Tensor, cell: Tensor) ->
 
 def _run_once(lstm: nn.LSTM, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     """One step of ``lstm`` for ``inputs`` [B, K, *]: the new hidden and cell [B, K, D]."""
-    gates = (lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0, lstm.bias_hh_l0)
     flat = (hidden.flatten(0, 1), cell.flatten(0, 1))
-    new_hidden, new_cell = torch.lstm_cell(inputs.flatten(0, 1), flat, *gates)
+    weights: list[Tensor] = lstm.all_weights[0]
+    new_hidden, new_cell = torch.lstm_cell(inputs.flatten(0, 1), flat, *weights)
     return new_hidden.view_as(hidden), new_cell.view_as(cell)

@@ -76,4 +76,4 @@ class SummarizerModel(nn.Module):
         generated = generated + nn.functional.logsigmoid(gate_logit)
         copied = (decoded.copy_log_weights.float() + nn.functional.logsigmoid(-gate_logit)).exp()
         index = memory.source_ids.unsqueeze(1).expand_as(copied)
-        return generated.exp_().scatter_add_(-1, index, copied).clamp_min_(torch.finfo(torch.float32).tiny).log_()
+        return generated.exp().scatter_add(-1, index, copied).clamp_min(torch.finfo(torch.float32).tiny).log()

@@ -34,7 +34,7 @@ def negative_log_likelihood(
     else:
         gate_logit = torch.full_like(gold, torch.inf, dtype=features.dtype)
         log_copy = torch.full_like(gate_logit, -torch.inf)
-    loss: Tensor = _MixtureLoss.apply(
+    loss: Tensor = _MixtureLoss.apply(  # type: ignore[no-untyped-call]
         features, model.embedding.weight, model.output_bias, gold, gate_logit, log_copy, label_smoothing
     )
     return loss
@@ -60,7 +60,7 @@ class _MixtureLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # noqa: PLR0913, PLR0917 - the operands of one fused operation
+    def forward(
         ctx: Any,
         features: Tensor,
         weight: Tensor,
@@ -86,9 +86,7 @@ class _MixtureLoss(torch.autograd.Function):
             if wants_grad:
                 share = torch.sigmoid(gate[rows] + generated[rows] - copied[rows]).unsqueeze(1)
                 _add_chunk_gradients(grads, rows, logits, log_norm, gold_column, share, smoothing, features, weight)
-        mixed = torch.logaddexp(
-            nn.functional.logsigmoid(gate) + generated, nn.functional.logsigmoid(-gate) + copied
-        )
+        mixed = torch.logaddexp(nn.functional.logsigmoid(gate) + generated, nn.functional.logsigmoid(-gate) + copied)
         if wants_grad:
             explained = torch.sigmoid(gate + generated - copied)
             keep = 1.0 - smoothing
@@ -102,7 +100,7 @@ class _MixtureLoss(torch.autograd.Function):
         return features, weight, bias, None, gate, copied, None
 
 
-def _add_chunk_gradients(  # noqa: PLR0913, PLR0917 - the operands of one fused operation
+def _add_chunk_gradients(
     grads: list[Tensor],
     rows: slice,
     logits: Tensor,

@@ -52,7 +52,9 @@ class Training:
         self.pace = Journal(folder / "pace.jsonl")
 
     def save(self) -> None:
-        """Writes a checkpoint of everything; the journals are on the disk before it."""
+        """Writes a checkpoint of everything, once there is something; the journals are on the disk before it."""
+        if self.progress.step == 0:
+            return
         tensors: dict[str, Tensor] = {}
         for index, (name, parameter) in enumerate(self.model.named_parameters()):
             tensors[f"weights/{name}"] = parameter.detach()

@@ -77,7 +77,7 @@ def train_step(training: Training, batch: Batch) -> float:
     decoded = model.decode(memory, batch.target_in, noise)
     loss = negative_log_likelihood(model, batch, decoded, params.label_smoothing)
     training.optimizer.zero_grad(set_to_none=True)
-    (loss / batch.num_target_tokens).backward()
+    (loss / batch.num_target_tokens).backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), params.clip_norm)
     for group in training.optimizer.param_groups:
         group["lr"] = learning_rate(step, params.learning_rate, params.warmup_steps, params.max_steps)

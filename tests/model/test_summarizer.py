@@ -1,0 +1,58 @@
+import torch
+
+from tests.model.tiny import VOCAB_SIZE, batch_of, encode, tiny_model
+
+
+def test_attention_sums_to_one_and_is_zero_on_padding():
+    model = tiny_model()
+    batch = batch_of(([5, 6, 7, 8], [5]), ([9, 5], [7, 7, 8]))
+    decoded = model.decode(encode(model, batch), batch.target_in)
+    for log_weights in (decoded.attn_log_weights, decoded.copy_log_weights):
+        weights = log_weights.exp()
+        torch.testing.assert_close(weights.sum(dim=2), torch.ones(2, 4))
+        assert (weights[1, :, 2:] == 0).all()
+
+
+def test_stepwise_decoding_equals_teacher_forcing():
+    model = tiny_model()
+    batch = batch_of(([5, 6, 7, 8, 6], [5, 9, 6, 6]), ([9, 5], [7, 7, 8, 4]))
+    memory = encode(model, batch)
+    at_once = model.log_probs(memory, model.decode(memory, batch.target_in))
+
+    state = model.decoder.initial_state(memory)
+    for position in range(batch.target_in.shape[1]):
+        decoded, state = model.step(memory, state, batch.target_in[:, position : position + 1])
+        torch.testing.assert_close(model.log_probs(memory, decoded)[:, 0], at_once[:, position], atol=1e-5, rtol=1e-5)
+
+
+def test_beams_are_decoded_as_if_each_were_alone():
+    model = tiny_model()
+    batch = batch_of(([5, 6, 7], [5]), ([9, 5, 8], [7]))
+    memory = encode(model, batch)
+    start = model.decoder.initial_state(memory)
+    twice = start.select(torch.tensor([[0, 0], [0, 0]]))
+    together, state = model.step(memory, twice, torch.tensor([[5, 6], [7, 8]]))
+    for beam, ids in enumerate(([[5], [7]], [[6], [8]])):
+        alone, alone_state = model.step(memory, start, torch.tensor(ids))
+        torch.testing.assert_close(model.log_probs(memory, together)[:, beam], model.log_probs(memory, alone)[:, 0])
+        torch.testing.assert_close(state.top_cell[:, beam], alone_state.top_cell[:, 0])
+
+
+def test_next_piece_probabilities_sum_to_one_with_and_without_copying():
+    batch = batch_of(([5, 6, 5, 8], [5]), ([9], [7, 7, 8]))
+    for copy_source in (True, False):
+        model = tiny_model(copy_source=copy_source)
+        memory = encode(model, batch)
+        log_probs = model.log_probs(memory, model.decode(memory, batch.target_in))
+        assert log_probs.shape == (2, 4, VOCAB_SIZE)
+        torch.testing.assert_close(log_probs.exp().sum(dim=2), torch.ones(2, 4))
+
+
+def test_a_closed_gate_leaves_only_pieces_of_the_document():
+    model = tiny_model()
+    model.decoder.gate.bias.data.fill_(-200.0)
+    batch = batch_of(([5, 6, 5, 8], [5]))
+    memory = encode(model, batch)
+    probs = model.log_probs(memory, model.decode(memory, batch.target_in))[0, 0].exp()
+    torch.testing.assert_close(probs[[5, 6, 8]].sum(), torch.tensor(1.0))
+    assert probs.sum() - probs[[5, 6, 8]].sum() < 1e-6

@@ -1,0 +1,39 @@
+"""A tiny network and batches of made-up pieces, for tests of the maths."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from seq2sum.config import ModelParams
+from seq2sum.data.batch import Batch, make_batch
+from seq2sum.model.summarizer import SummarizerModel
+
+VOCAB_SIZE = 30
+
+
+def tiny_params(**changes: object) -> ModelParams:
+    values = {
+        "encoder": "bilstm",
+        "embedding_size": 8,
+        "encoder_size": 6,
+        "encoder_layers": 1,
+        "decoder_size": 10,
+        "dropout": 0.0,
+        "copy_source": True,
+    }
+    return ModelParams.model_validate(values | changes)
+
+
+def tiny_model(**changes: object) -> SummarizerModel:
+    torch.manual_seed(3)
+    return SummarizerModel(tiny_params(**changes), VOCAB_SIZE)
+
+
+def batch_of(*pairs: tuple[Sequence[int], Sequence[int]]) -> Batch:
+    return make_batch([np.array(source) for source, _ in pairs], [np.array(target) for _, target in pairs])
+
+
+def encode(model: SummarizerModel, batch: Batch):
+    source = batch.source
+    return model.encode(source.source_ids, source.source_lengths, source.source_mask)

@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+from seq2sum.training.checkpoint import Checkpoint, CheckpointStore
+
+CPU = torch.device("cpu")
+
+
+def checkpoint(value: float) -> Checkpoint:
+    return Checkpoint({"weights": torch.full((3,), value)}, {"value": value})
+
+
+def test_the_newest_comes_back_and_old_ones_go(tmp_path):
+    store = CheckpointStore(tmp_path, keep=2)
+    for step in (5, 10, 15):
+        store.save(step, checkpoint(step))
+    found = store.latest(CPU)
+    assert found.facts == {"value": 15}
+    assert torch.equal(found.tensors["weights"], torch.full((3,), 15.0))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step-000000010.json", "step-000000010.safetensors", "step-000000015.json", "step-000000015.safetensors",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", ["bit", "cut", "facts", "gone"])
+def test_a_damaged_newest_falls_back_to_the_one_before(tmp_path, damage):
+    store = CheckpointStore(tmp_path)
+    store.save(5, checkpoint(5))
+    store.save(10, checkpoint(10))
+    tensors, facts = tmp_path / "step-000000010.safetensors", tmp_path / "step-000000010.json"
+    content = tensors.read_bytes()
+    if damage == "bit":
+        tensors.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    elif damage == "cut":
+        tensors.write_bytes(content[:-4])
+    elif damage == "facts":
+        facts.write_text(facts.read_text()[:-9])
+    else:
+        tensors.unlink()
+    assert store.latest(CPU).facts == {"value": 5}
+
+
+def test_tensors_without_facts_do_not_count(tmp_path):
+    store = CheckpointStore(tmp_path)
+    store.save(5, checkpoint(5))
+    (tmp_path / "step-000000005.json").unlink()
+    assert store.latest(CPU) is None

@@ -1,0 +1,122 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seq2sum.training.loss import _MixtureLoss, gold_copy_log_prob, negative_log_likelihood
+from tests.model.tiny import VOCAB_SIZE, batch_of, encode, tiny_model
+
+BATCH = batch_of(([5, 6, 7, 8, 6], [5, 9, 6, 6]), ([9, 5], [7]), ([4, 4, 11], [12, 4, 4]))
+
+
+def written_out(model, batch, label_smoothing=0.0):
+    """The loss as the formula reads: a loop over the target tokens and a full softmax for each."""
+    memory = encode(model, batch)
+    decoded = model.decode(memory, batch.target_in)
+    mixed = model.log_probs(memory, decoded)
+    logits = decoded.features @ model.embedding.weight.T + model.output_bias
+    uniform = torch.log_softmax(logits, dim=-1).mean(dim=-1)
+    total = torch.zeros(())
+    for flat in batch.target_rows.tolist():
+        row, position = divmod(flat, batch.target_out.shape[1])
+        gold = batch.target_out[row, position]
+        total = total - (1 - label_smoothing) * mixed[row, position, gold] - label_smoothing * uniform[row, position]
+    return total
+
+
+def gradients(model, loss):
+    grads = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+    return [torch.zeros_like(p) if g is None else g for g, p in zip(grads, model.parameters(), strict=True)]
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("copy_source", [True, False])
+def test_value_and_gradients_equal_the_formula_written_out(copy_source, label_smoothing):
+    model = tiny_model(copy_source=copy_source).double()
+    fused = negative_log_likelihood(model, BATCH, model.decode(encode(model, BATCH), BATCH.target_in), label_smoothing)
+    plain = written_out(model, BATCH, label_smoothing)
+    # Logits are scored in single precision, whatever the weights' own.
+    torch.testing.assert_close(fused.double(), plain.double(), rtol=1e-5, atol=1e-5)
+    for ours, reference in zip(gradients(model, fused), gradients(model, plain), strict=True):
+        torch.testing.assert_close(ours, reference, rtol=1e-4, atol=1e-5)
+
+
+def test_many_chunks_give_what_one_would(monkeypatch):
+    model = tiny_model()
+
+    def loss_and_gradients():
+        loss = negative_log_likelihood(model, BATCH, model.decode(encode(model, BATCH), BATCH.target_in))
+        return [loss.detach(), *gradients(model, loss)]
+
+    whole = loss_and_gradients()
+    monkeypatch.setattr("seq2sum.training.loss.CHUNK_ROWS", 3)
+    for ours, expected in zip(loss_and_gradients(), whole, strict=True):
+        torch.testing.assert_close(ours, expected)
+
+
+def test_padding_is_never_scored():
+    model = tiny_model()
+    pairs = [([5, 6, 7, 8, 6], [5, 9, 6, 6]), ([9, 5], [7])]
+
+    def loss_of(*chosen):
+        batch = batch_of(*chosen)
+        return negative_log_likelihood(model, batch, model.decode(encode(model, batch), batch.target_in)).item()
+
+    assert loss_of(*pairs) == pytest.approx(sum(loss_of(pair) for pair in pairs), rel=1e-5)
+
+
+def test_the_copy_probability_sums_over_all_places_of_the_gold_piece():
+    weights = torch.tensor([[[0.5, 0.2, 0.3]]])
+    log_prob = gold_copy_log_prob(weights.log(), torch.tensor([[7, 8, 7]]), torch.tensor([[7]]))
+    assert log_prob.item() == pytest.approx(math.log(0.8), rel=1e-6)
+
+
+def test_a_gold_piece_that_is_not_in_the_document_has_copy_probability_zero():
+    log_prob = gold_copy_log_prob(torch.zeros(1, 1, 3), torch.tensor([[7, 8, 7]]), torch.tensor([[9]]))
+    assert log_prob.exp().item() == 0.0
+    assert torch.isfinite(log_prob).all()
+
+
+extreme = st.sampled_from([-1e4, -200.0, -30.0, 0.0, 30.0, 200.0, 1e4])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    gate=extreme,
+    scale=st.sampled_from([0.0, 1e-3, 1.0, 50.0]),
+    copied=st.sampled_from([0.0, -1e-6, -5.0, -1e3, -8e37]),
+    dtype=st.sampled_from([torch.float32, torch.bfloat16]),
+    smoothing=st.sampled_from([0.0, 0.1]),
+    seed=st.integers(0, 1000),
+)
+def test_loss_and_gradients_are_finite_for_any_gate_and_copy_probability(gate, scale, copied, dtype, smoothing, seed):
+    generator = torch.Generator().manual_seed(seed)
+    features = (scale * torch.randn(4, 8, generator=generator)).to(dtype).requires_grad_()
+    weight = (scale * torch.randn(VOCAB_SIZE, 8, generator=generator)).to(dtype).requires_grad_()
+    bias = torch.zeros(VOCAB_SIZE, dtype=dtype, requires_grad=True)
+    gold = torch.randint(VOCAB_SIZE, (4,), generator=generator)
+    gate_logit = torch.full((4,), gate, dtype=dtype, requires_grad=True)
+    log_copy = torch.full((4,), copied, dtype=dtype, requires_grad=True)
+    operands = (features, weight, bias, gate_logit, log_copy)
+    loss = _MixtureLoss.apply(features, weight, bias, gold, gate_logit, log_copy, smoothing)
+    assert torch.isfinite(loss)
+    for grad in torch.autograd.grad(loss, operands):
+        assert torch.isfinite(grad).all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    source=st.lists(st.integers(0, VOCAB_SIZE - 1), min_size=0, max_size=6),
+    target=st.lists(st.integers(0, VOCAB_SIZE - 1), min_size=0, max_size=5),
+    gate=extreme,
+)
+def test_any_pair_gives_a_finite_loss_and_finite_gradients(source, target, gate):
+    model = tiny_model()
+    model.decoder.gate.bias.data.fill_(gate)
+    batch = batch_of((source, target), ([5, 6, 7], [8, 9]))
+    loss = negative_log_likelihood(model, batch, model.decode(encode(model, batch), batch.target_in))
+    assert torch.isfinite(loss)
+    for grad in gradients(model, loss):
+        assert torch.isfinite(grad).all()

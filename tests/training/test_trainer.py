@@ -1,0 +1,158 @@
+import hashlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from seq2sum.config import TrainParams
+from seq2sum.model.summarizer import SummarizerModel
+from seq2sum.training.average import WeightAverage
+from seq2sum.training.schedule import learning_rate
+from seq2sum.training.state import Training
+from seq2sum.training.trainer import Interrupted, fit, train_step, validation_loss
+from tests.model.tiny import VOCAB_SIZE, batch_of, tiny_model, tiny_params
+
+CPU = torch.device("cpu")
+
+
+class MadeUpPairs:
+    """Pairs whose summary is the first pieces of the document: learnable by copying."""
+
+    def __init__(self, num_pairs: int, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        self.rows = [rng.integers(4, VOCAB_SIZE, rng.integers(4, 12)) for _ in range(num_pairs)]
+        self.source_lengths = np.array([len(row) for row in self.rows])
+        self.target_lengths = np.minimum(3, self.source_lengths)
+
+    def sources(self, indices):
+        return [self.rows[index] for index in indices]
+
+    def targets(self, indices):
+        return [self.rows[index][:3] for index in indices]
+
+
+def train_params(**changes) -> TrainParams:
+    values = {
+        "seed": 1, "model": tiny_params(dropout=0.1), "batch_tokens": 150, "max_steps": 30, "learning_rate": 0.01,
+        "warmup_steps": 5, "weight_decay": 0.01, "clip_norm": 1.0, "label_smoothing": 0.05, "ema_decay": 0.9,
+        "validate_every": 7, "patience": 50, "log_every": 4, "checkpoint_every": 6,
+    }  # fmt: skip
+    return TrainParams(**(values | changes))
+
+
+def run(folder: Path, params: TrainParams, should_stop=lambda: False) -> Training:
+    """A whole training, or what is left of one, on one thread."""
+    torch.set_num_threads(1)
+    torch.manual_seed(params.seed)
+    training = Training(SummarizerModel(params.model, VOCAB_SIZE), params, folder, CPU)
+    training.resume()
+    pairs, val_pairs = MadeUpPairs(120, seed=1), MadeUpPairs(20, seed=2)
+    fit(training, pairs, lambda model: validation_loss(model, val_pairs, 200, CPU), should_stop)
+    return training
+
+
+def fingerprint(folder: Path, training: Training) -> tuple[str, bytes]:
+    digest = hashlib.sha256()
+    for parameter in training.model.parameters():
+        digest.update(parameter.detach().numpy().tobytes())
+    return digest.hexdigest(), (folder / "journal.jsonl").read_bytes()
+
+
+def test_one_batch_is_learnt_by_heart(tmp_path):
+    params = train_params(model=tiny_params(decoder_size=24), label_smoothing=0.0, max_steps=150, learning_rate=0.02)
+    batch = batch_of(([5, 6, 7, 8, 6], [5, 9, 6, 6]), ([9, 5], [7]), ([4, 4, 11], [12, 4, 4]))
+    training = Training(tiny_model(decoder_size=24), params, tmp_path, CPU)
+    for step in range(1, 151):
+        training.progress.step = step
+        loss = train_step(training, batch)
+    assert loss / batch.num_target_tokens < 0.02
+
+
+def test_training_lowers_the_loss_and_keeps_the_best_weights(tmp_path):
+    training = run(tmp_path, train_params(max_steps=60))
+    lines = [json.loads(line) for line in (tmp_path / "journal.jsonl").read_text().splitlines()]
+    validations = {
+        line["step"]: line["values"]["validation/loss"] for line in lines if "validation/loss" in line["values"]
+    }
+    assert list(validations) == [7, 14, 21, 28, 35, 42, 49, 56, 60]
+    assert validations[60] < validations[7] - 0.1
+    best = min(validations, key=validations.get)
+    assert training.progress.best_step == best
+    again = validation_loss(training.model, MadeUpPairs(20, seed=2), 200, CPU)
+    assert again == pytest.approx(validations[best], abs=1e-6)
+
+
+def test_patience_ends_the_training(tmp_path):
+    training = run(
+        tmp_path, train_params(learning_rate=1e-9, ema_decay=0.0, max_steps=500, patience=2, weight_decay=0.0)
+    )
+    assert training.progress.step < 500
+    assert training.progress.bad_validations == 2
+
+
+@pytest.mark.parametrize("stop_after", [1, 6, 13, 29])
+def test_stopping_and_resuming_changes_nothing(tmp_path, stop_after):
+    whole = fingerprint(tmp_path / "whole", run(tmp_path / "whole", train_params()))
+    asked = iter([False] * stop_after + [True])
+    with pytest.raises(Interrupted):
+        run(tmp_path / "parts", train_params(), lambda: next(asked))
+    assert fingerprint(tmp_path / "parts", run(tmp_path / "parts", train_params())) == whole
+
+
+TRAINER = """
+import sys
+from pathlib import Path
+from tests.training.test_trainer import run, train_params
+run(Path(sys.argv[1]), train_params(max_steps=400, checkpoint_every=25))
+"""
+
+
+def test_killed_at_any_moment_the_result_is_that_of_an_undisturbed_run(tmp_path):
+    params = train_params(max_steps=400, checkpoint_every=25)
+    whole = fingerprint(tmp_path / "whole", run(tmp_path / "whole", params))
+    folder = tmp_path / "killed"
+    journal = folder / "journal.jsonl"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    for kill_after_lines in (9, 33, 77):
+        process = subprocess.Popen([sys.executable, "-c", TRAINER, str(folder)], env=environment)
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            if journal.exists() and journal.read_bytes().count(b"\n") >= kill_after_lines:
+                break
+            time.sleep(0.002)
+        assert process.poll() is None, "it ended before it could be killed"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert fingerprint(folder, run(folder, params)) == whole
+
+
+def test_the_rate_rises_to_its_peak_and_falls_to_nothing():
+    rates = [learning_rate(step, 0.5, warmup_steps=10, max_steps=50) for step in range(1, 51)]
+    assert rates[9] == 0.5
+    assert rates[4] == pytest.approx(0.25)
+    assert all(a < b for a, b in itertools.pairwise(rates[:10]))
+    assert all(a > b for a, b in itertools.pairwise(rates[9:]))
+    assert 0 < rates[-1] < 0.01
+
+
+def test_the_average_follows_its_formula_and_swaps_in_and_out():
+    model = torch.nn.Linear(1, 1, bias=False)
+    model.weight.data.fill_(0.0)
+    average = WeightAverage(model, decay=0.5)
+    expected = 0.0
+    for step, value in enumerate((1.0, 2.0, 4.0), start=1):
+        model.weight.data.fill_(value)
+        average.update(model, step)
+        decay = min(0.5, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * value
+    with average.applied(model):
+        assert model.weight.item() == pytest.approx(expected)
+    assert model.weight.item() == 4.0
