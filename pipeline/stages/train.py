@@ -15,8 +15,8 @@ from seq2sum.config import Params
 from seq2sum.data.encoded import EncodedPairs, read_info
 from seq2sum.data.tokenizer import Tokenizer
 from seq2sum.files import replaced_file, sha256_of, write_json
+from seq2sum.model.folder import save_model
 from seq2sum.model.summarizer import SummarizerModel
-from seq2sum.summarize import save_model
 from seq2sum.training.identity import train_key
 from seq2sum.training.state import Training
 from seq2sum.training.trainer import Interrupted, fit, validation_loss

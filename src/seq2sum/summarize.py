@@ -6,36 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from seq2sum.config import ModelParams, SearchParams, Section, read_section
+from seq2sum.config import SearchParams, read_section
 from seq2sum.data.batch import make_source
 from seq2sum.data.tokenizer import BOS, EOS, MASK, PAD, Tokenizer
 from seq2sum.decoding.search import Hypothesis, beam_search
-from seq2sum.errors import UserError
-from seq2sum.files import replaced_file, write_text
+from seq2sum.files import write_text
 from seq2sum.model.decoder import DecoderState, Memory
+from seq2sum.model.folder import load_model
 from seq2sum.model.summarizer import SummarizerModel
 
-WEIGHTS_FILE = "model.safetensors"
-MODEL_FILE = "model.json"
-TOKENIZER_FILE = "tokenizer.json"
 SEARCH_FILE = "search.json"
 
-# Source tokens decoded together. Memory grows with it, the result does not change.
+# Padded source tokens decoded together. Memory grows with it; the result does not change.
 BATCH_TOKENS = 16_000
-
-
-class ModelFacts(Section):
-    """What model.json says: how to build the network and how to cut its input."""
-
-    format: int
-    network: ModelParams
-    vocab_size: int
-    max_source_tokens: int
 
 
 @dataclass(frozen=True)
@@ -49,7 +35,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class _SearchState:
-    """The network's side of the search: the documents read, and the decoder's state per beam."""
+    """The network's side of the search: the documents as read, and the decoder's state of every beam."""
 
     memory: Memory
     decoder: DecoderState
@@ -64,7 +50,7 @@ class _SearchState:
 class Summarizer:
     """A trained model ready to summarize text.
 
-    ``search`` holds the folder's own search settings, or None where it has none.
+    ``search`` holds the model folder's own search settings, or None where it has none.
     """
 
     def __init__(
@@ -78,24 +64,12 @@ class Summarizer:
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "Summarizer":
         """Reads a model folder. Raises UserError naming the file that is missing or damaged."""
-        facts = read_section(folder / MODEL_FILE, ModelFacts)
-        model = SummarizerModel(facts.network, facts.vocab_size)
-        weights = folder / WEIGHTS_FILE
-        try:
-            model.load_state_dict(load_file(weights, device="cpu"))
-        except (OSError, SafetensorError, RuntimeError) as error:
-            raise UserError(f"{weights}: not the weights that {MODEL_FILE} describes: {error}") from error
+        model, tokenizer, max_source_tokens = load_model(folder)
         search = folder / SEARCH_FILE
-        return cls(
-            model.to(device),
-            Tokenizer.load(folder / TOKENIZER_FILE),
-            facts.max_source_tokens,
-            read_section(search, SearchParams) if search.exists() else None,
-        )
+        settings = read_section(search, SearchParams) if search.exists() else None
+        return cls(model.to(device), tokenizer, max_source_tokens, settings)
 
-    def summarize(
-        self, documents: Sequence[str], search: SearchParams, progress: bool = False
-    ) -> list[Summary]:
+    def summarize(self, documents: Sequence[str], search: SearchParams, progress: bool = False) -> list[Summary]:
         """One summary per document, in order. A document without text gets an empty summary.
 
         Documents longer than the model reads are cut, and the summary says so.
@@ -125,7 +99,7 @@ class Summarizer:
         return self.model.log_probs(state.memory, decoded), _SearchState(state.memory, decoder)
 
     def _batches(self, lengths: Sequence[int]) -> list[list[int]]:
-        """Indices of non-empty documents, those of like length together, by padded size."""
+        """Indices of the documents that have pieces, those of like length together, by padded size."""
         batches: list[list[int]] = []
         for index in sorted((i for i, length in enumerate(lengths) if length), key=lengths.__getitem__):
             padded = min(lengths[index], self.max_source_tokens)
@@ -135,20 +109,6 @@ class Summarizer:
         return batches
 
 
-def save_model(folder: Path, model: SummarizerModel, tokenizer: Tokenizer, max_source_tokens: int) -> None:
-    """Writes the files that :meth:`Summarizer.load` reads (search settings apart), each atomically."""
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    with replaced_file(folder / WEIGHTS_FILE) as beside:
-        save_file(weights, beside)
-    tokenizer.save(folder / TOKENIZER_FILE)
-    facts = ModelFacts(
-        format=1, network=model.params, vocab_size=len(model.output_bias), max_source_tokens=max_source_tokens
-    )
-    write_text(folder / MODEL_FILE, facts.model_dump_json(indent=2) + "\n")
-
-
 def save_search(folder: Path, search: SearchParams) -> None:
     """Writes the search settings that go with the model in ``folder``."""
     write_text(folder / SEARCH_FILE, search.model_dump_json(indent=2) + "\n")
-

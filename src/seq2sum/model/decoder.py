@@ -4,6 +4,7 @@ Shapes: B batch, S source positions, T target positions, K beams, N queries (T o
 H encoder size per direction.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -139,6 +140,6 @@ def _run_in_time(lstm: nn.LSTM, inputs: Tensor, hidden: Tensor, cell: Tensor) ->
 def _run_once(lstm: nn.LSTM, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     """One step of ``lstm`` for ``inputs`` [B, K, *]: the new hidden and cell [B, K, D]."""
     flat = (hidden.flatten(0, 1), cell.flatten(0, 1))
-    weights: list[Tensor] = lstm.all_weights[0]
+    weights: Sequence[Tensor] = lstm.all_weights[0]
     new_hidden, new_cell = torch.lstm_cell(inputs.flatten(0, 1), flat, *weights)
     return new_hidden.view_as(hidden), new_cell.view_as(cell)
