@@ -1,0 +1,57 @@
+# Every target makes .venv first if that is not done yet; nothing else needs installing.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# No tool of this project reports its use to anyone (DVC: see .dvc/config).
+export DO_NOT_TRACK := true
+export MLFLOW_DISABLE_TELEMETRY := true
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export HF_HUB_DISABLE_TELEMETRY := 1
+
+PRESET ?= default
+
+.PHONY: help setup run full preset test check lint types contracts format lock clean
+
+help: ## Show this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: ## Make .venv as requirements/ locks it (every other target does so by itself)
+	@scripts/setup.sh
+
+run: setup ## Run the pipeline on the default corpus, then register and show the result
+	dvc repro
+	python -m pipeline.publish
+
+full: ## The same with the full training budget
+	@$(MAKE) preset PRESET=full
+	@$(MAKE) run
+
+preset: setup ## Write the values of presets/PRESET.yaml into params.yaml (PRESET=default restores)
+	python -m pipeline.preset $(PRESET)
+
+test: setup ## Run the tests
+	pytest
+
+check: lint types contracts test ## All that CI checks: lint, types, import contracts, tests
+
+lint: setup
+	ruff check
+	ruff format --check
+
+types: setup
+	mypy
+
+contracts: setup
+	lint-imports
+
+format: setup ## Format the code and mend what lint can mend
+	ruff check --fix
+	ruff format
+
+lock: setup ## Remake the lock files after a change of pyproject.toml (newest versions: UPGRADE=--upgrade)
+	scripts/lock.sh $(UPGRADE)
+
+clean: ## Remove .venv and tools' caches; data, models and reports stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache src/seq2sum.egg-info
