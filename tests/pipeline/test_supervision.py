@@ -1,0 +1,84 @@
+"""Real processes, killed for real."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pipeline.supervision import exclusive
+from seq2sum.errors import UserError
+
+WORKER = """
+import sys, time
+from pathlib import Path
+from pipeline.supervision import exclusive, stop_when_asked
+should_stop = stop_when_asked()
+with exclusive(Path(sys.argv[1])):
+    Path(sys.argv[1], "started").write_text(str(__import__("os").getpid()))
+    while not should_stop():
+        time.sleep(0.02)
+    Path(sys.argv[1], "stopped").touch()
+"""
+
+
+def wait_for(condition, seconds=30.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{process}/stat") as stream:  # a zombie has ended
+        return stream.read().rpartition(")")[2].split()[0] != "Z"
+
+
+def start(folder, *, through_shell: bool) -> subprocess.Popen:
+    """A starter process (as dvc is to a stage) whose child is the worker."""
+    script = folder / "worker.py"
+    script.write_text(WORKER)
+    command = f"{sys.executable} {script} {folder}"
+    # `; true` keeps the shell between, where it would else replace itself by the command.
+    shell = ["/bin/sh", "-c", f"{command}; true"] if through_shell else command.split()
+    starter = f"import subprocess; subprocess.run({shell!r})"
+    return subprocess.Popen([sys.executable, "-c", starter])
+
+
+@pytest.mark.parametrize("through_shell", [False, True])
+def test_a_worker_ends_when_its_starter_is_killed(tmp_path, through_shell):
+    starter = start(tmp_path, through_shell=through_shell)
+    wait_for((tmp_path / "started").exists)
+    worker = int((tmp_path / "started").read_text())
+    starter.send_signal(signal.SIGKILL)
+    starter.wait()
+    wait_for(lambda: not is_running(worker))
+    assert (tmp_path / "stopped").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_stops_when_asked(tmp_path, number):
+    starter = start(tmp_path, through_shell=False)
+    wait_for((tmp_path / "started").exists)
+    os.kill(int((tmp_path / "started").read_text()), number)
+    wait_for((tmp_path / "stopped").exists)
+    starter.wait()
+
+
+def test_a_second_holder_is_told_who_the_first_is(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.supervision.LOCK_WAIT_SECONDS", 0.3)
+    starter = start(tmp_path, through_shell=False)
+    wait_for((tmp_path / "started").exists)
+    worker = int((tmp_path / "started").read_text())
+    with pytest.raises(UserError, match=str(worker)), exclusive(tmp_path):
+        raise AssertionError("two hold the lock")
+    os.kill(worker, signal.SIGKILL)
+    starter.wait()
+    with exclusive(tmp_path):
+        pass
