@@ -3,7 +3,9 @@
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
+PRESETS = Path("presets")
 DVC_LOCK = Path("dvc.lock")
+ENVIRONMENT_LOCK = Path("requirements/lock.txt")
 
 # Downloads that outlive an interrupted run; git-ignored, never a DVC output.
 DOWNLOADS = Path(".cache/downloads")
@@ -15,6 +17,8 @@ RAW_PAIRS = Path("data/raw/pairs.parquet")
 DATA_CARD = Path("data/raw/card.json")
 VALID_PAIRS = Path("data/valid/pairs.parquet")
 QUARANTINE = Path("data/valid/quarantine.parquet")
+# The quarantine of a failed validation, for people to read; never a DVC output.
+REJECTED = Path("data/rejected.parquet")
 SPLITS = Path("data/split")
 TRAIN_PAIRS = SPLITS / "train.parquet"
 VAL_PAIRS = SPLITS / "val.parquet"
@@ -33,4 +37,5 @@ TRAIN_REPORT = REPORTS / "train.json"
 SCORES = REPORTS / "scores.json"
 METRICS = REPORTS / "metrics.json"
 SAMPLES = REPORTS / "samples.jsonl"
+HYPOTHESES = REPORTS / "hypotheses.parquet"
 EVAL_PLOTS = REPORTS / "plots"

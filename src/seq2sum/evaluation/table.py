@@ -1,0 +1,45 @@
+"""The scores as text that reads well in a terminal and renders as a table in Markdown."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_COLUMNS = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L", "rougeLsum": "ROUGE-Lsum"}
+_NAMES = {
+    "model": "model",
+    "lead": "first {num_lead_words} words",
+    "first_sentence": "first sentence",
+    "random": "random sentence",
+    "oracle": "sentence oracle",
+}
+
+
+def scores_table(scores: Mapping[str, Any]) -> str:
+    """The table of a scores file: F1 × 100 [95 % interval] of each system, and how sure the gain over the lead is."""
+    rows = [["", *_COLUMNS.values()]]
+    for system, template in _NAMES.items():
+        means = scores["systems"][system]
+        rows.append([template.format_map(scores), *(_interval(*means[kind]) for kind in _COLUMNS)])
+    gains = (_gain(scores["paired"][kind]) for kind in _COLUMNS)
+    rows.append([f"model − {_NAMES[scores['best_lead']].format_map(scores)}", *gains])
+    return "\n".join([*_aligned(rows), "", f"{scores['num_pairs']:,} test pairs · {scores['signature']}"])
+
+
+def _interval(mean: float, low: float, high: float) -> str:
+    return f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _gain(comparison: Mapping[str, float]) -> str:
+    p = comparison["p"]
+    return f"{comparison['delta']:+.2f} ({f'p = {p:.3f}' if p >= 0.001 else 'p < 0.001'})"
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    """A Markdown table: the first row is the header, the first column stands left and the others right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return ["| " + " | ".join(_padded(row, widths)) + " |" for row in (rows[0], rule, *rows[1:])]
+
+
+def _padded(row: list[str], widths: list[int]) -> list[str]:
+    first, *others = zip(row, widths, strict=True)
+    return [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]

@@ -1,0 +1,139 @@
+"""The evaluate stage on twenty made-up pairs and a tiny untrained model."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+import yaml
+
+from pipeline import paths
+from pipeline.stages.evaluate import evaluate
+from pipeline.stages.runner import run_stage
+from seq2sum.config import ModelParams, SearchParams, load_params, read_section
+from seq2sum.data.pairs import Pair, write_pairs
+from seq2sum.data.tokenizer import Tokenizer
+from seq2sum.evaluation import workers
+from seq2sum.evaluation.rouge import ROUGE_TYPES
+from seq2sum.evaluation.system_outputs import read_outputs
+from seq2sum.files import write_json
+from seq2sum.model.folder import save_model
+from seq2sum.model.summarizer import SummarizerModel
+from seq2sum.summarize import Summarizer
+from tests.evaluation.texts import make_pairs
+
+REPO = Path(__file__).parents[2]
+SEARCH = {"beam_size": 2, "length_penalty": 0.6, "min_tokens": 2, "max_tokens": 6, "block_ngrams": 0}
+SYSTEMS = {"model", "lead", "first_sentence", "random", "oracle"}
+
+
+def write_split(path: Path, num_pairs: int, seed: int) -> None:
+    documents, references = make_pairs(num_pairs, seed)
+    rows = zip(documents, references, strict=True)
+    write_pairs(path, (Pair(f"p{n}", f"g{n}", document, summary) for n, (document, summary) in enumerate(rows)))
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEQ2SUM_DEVICE", "cpu")
+    monkeypatch.setenv("SEQ2SUM_THREADS", "1")
+    params = yaml.safe_load((REPO / "params.yaml").read_text())
+    params["evaluate"] |= {"search": SEARCH, "bootstrap_samples": 100, "num_samples": 6}
+    paths.PARAMS.write_text(yaml.safe_dump(params))
+    write_split(paths.VAL_PAIRS, 10, seed=1)
+    write_split(paths.TEST_PAIRS, 20, seed=2)
+    torch.manual_seed(3)
+    sizes = {"embedding_size": 8, "encoder_size": 6, "encoder_layers": 1, "decoder_size": 10}
+    network = ModelParams.model_validate({**params["train"]["model"], **sizes})
+    tokenizer = Tokenizer.train(make_pairs(10)[0], vocab_size=320, min_frequency=2)
+    save_model(paths.MODEL, SummarizerModel(network, tokenizer.vocab_size), tokenizer, max_source_tokens=30)
+    write_json(paths.TRAIN_REPORT, {"wall_seconds": 2.0, "tokens_per_second": 3.5, "num_parameters": 4, "steps": 5})
+    lines = [{"step": step, "phase": "likelihood", "values": {"train/loss": 1 / step}} for step in (1, 2, 3)]
+    paths.JOURNAL.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return tmp_path
+
+
+def test_writes_scores_metrics_plots_samples_and_summaries(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate(load_params(paths.PARAMS))
+
+    scores = json.loads(paths.SCORES.read_bytes())
+    assert scores["num_pairs"] == 20
+    assert set(scores["systems"]) == SYSTEMS
+    assert all(set(system) == set(ROUGE_TYPES) for system in scores["systems"].values())
+    assert all(set(comparison) >= {"delta", "p"} for comparison in scores["paired"].values())
+    assert scores["train"] == {"wall_seconds": 2.0, "tokens_per_second": 3.5, "num_parameters": 4}
+    assert set(scores["statistics"]) == SYSTEMS | {"reference"}
+    assert json.loads(paths.METRICS.read_bytes())["rouge1"] == scores["systems"]["model"]["rouge1"][0]
+
+    outputs = read_outputs(paths.HYPOTHESES)
+    documents = pq.read_table(paths.TEST_PAIRS)["document"].to_pylist()
+    search = read_section(paths.MODEL / "search.json", SearchParams)
+    assert search == SearchParams(**SEARCH)
+    again = Summarizer.load(paths.MODEL).summarize(documents, search)
+    assert outputs.hypotheses["model"] == [summary.text for summary in again]
+    assert outputs.scores["model"].means() == pytest.approx(
+        {kind: scores["systems"]["model"][kind][0] for kind in ROUGE_TYPES}, abs=1e-4
+    )
+
+    samples = [json.loads(line) for line in paths.SAMPLES.read_text(encoding="utf-8").splitlines()]
+    assert len(samples) == 6
+    assert all(sample["document"] in documents for sample in samples)
+    assert (paths.EVAL_PLOTS / "train_loss.csv").exists()
+
+    printed = capsys.readouterr()
+    assert "| model " in printed.out
+    assert "documents are longer than the 30 pieces" in printed.err
+
+
+def test_the_same_inputs_give_the_same_files_whatever_the_workers(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "ITEMS_PER_WORKER", 10)  # so that more than one is started
+    contents = []
+    for number in ("1", "2"):
+        monkeypatch.setenv("SEQ2SUM_WORKERS", number)
+        evaluate(load_params(paths.PARAMS))
+        files = [path for folder in (paths.REPORTS, paths.MODEL) for path in folder.rglob("*") if path.is_file()]
+        contents.append({path: path.read_bytes() for path in files})
+    assert contents[0] == contents[1]
+
+
+def break_journal() -> None:
+    paths.JOURNAL.write_text('{"step": 1, "phase": "likelihood", "values": {}}\nno JSON\n')
+
+
+def empty_test_split() -> None:
+    write_pairs(paths.TEST_PAIRS, [])
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (paths.TRAIN_REPORT.unlink, "reports/train.json: not found"),
+        (break_journal, "reports/journal.jsonl:2: not a journal line"),
+        (paths.VAL_PAIRS.unlink, "data/split/val.parquet: not found"),
+        (empty_test_split, "data/split: an empty val or test split"),
+        ((paths.MODEL / "model.safetensors").unlink, "models/summarizer/model.safetensors"),
+    ],
+)
+def test_bad_input_is_named_and_nothing_is_written(
+    project: Path, capsys: pytest.CaptureFixture[str], damage, message: str
+) -> None:
+    damage()
+    before = sorted(project.rglob("*"))
+    with pytest.raises(SystemExit, match="2"):
+        run_stage("evaluate", evaluate)
+    assert message in capsys.readouterr().err
+    assert sorted(project.rglob("*")) == before
+
+
+@pytest.mark.parametrize("number", ["0", "two", "-1"])
+def test_a_bad_number_of_workers_is_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: str
+) -> None:
+    monkeypatch.setenv("SEQ2SUM_WORKERS", number)
+    with pytest.raises(SystemExit, match="2"):
+        run_stage("evaluate", evaluate)
+    assert f"SEQ2SUM_WORKERS={number}: must be a whole number" in capsys.readouterr().err
