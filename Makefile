@@ -4,11 +4,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-# No tool of this project reports its use to anyone (DVC: see .dvc/config).
-export DO_NOT_TRACK := true
-export MLFLOW_DISABLE_TELEMETRY := true
-export PREFECT_SERVER_ANALYTICS_ENABLED := false
-export HF_HUB_DISABLE_TELEMETRY := 1
+include scripts/environment.sh
 
 PRESET ?= default
 

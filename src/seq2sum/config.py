@@ -5,10 +5,10 @@ that names its path.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from seq2sum.errors import UserError
 
@@ -88,7 +88,10 @@ class IngestParams(Section):
 
 
 class ValidateParams(Section):
-    """Which pairs are fit to learn from."""
+    """Which pairs are fit to learn from.
+
+    Pairs of the source's own val and test splits are rejected only if they are empty or not text.
+    """
 
     min_document_words: Count = Field(description="Shorter documents are rejected.")
     max_document_words: Count = Field(description="Longer documents are rejected.")
@@ -119,6 +122,12 @@ class SplitParams(Section):
     shingle_words: Count = Field(description="Words in a shingle.")
     num_permutations: Annotated[int, Field(ge=16)] = Field(description="MinHash permutations: accuracy against time.")
     seed: Seed = Field(description="Seed of the MinHash permutations.")
+
+    @model_validator(mode="after")
+    def _leave_some_for_train(self) -> Self:
+        if self.val_share + self.test_share >= 1:
+            raise ValueError("val_share and test_share leave nothing for train")
+        return self
 
 
 class TokenizerParams(Section):
@@ -224,6 +233,11 @@ def load_params(path: Path) -> Params:
         raise UserError(f"{path}: not found. Run from the folder that holds it.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not readable as YAML: {error}") from error
+    return checked_params(raw, path)
+
+
+def checked_params(raw: object, path: Path) -> Params:
+    """What was read from ``path``, as params. Raises UserError as :func:`load_params`."""
     if not isinstance(raw, dict):
         raise UserError(f"{path}: expected sections (ingest, validate, …), found {type(raw).__name__}.")
     try:

@@ -1,0 +1,91 @@
+"""Writes a preset's values into params.yaml and keeps its comments: ``python -m pipeline.preset NAME``."""
+
+import argparse
+import io
+import sys
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import ruamel.yaml
+from yaml import safe_load
+
+from pipeline import paths
+from seq2sum.config import checked_params, load_params
+from seq2sum.errors import UserError
+from seq2sum.files import write_text
+
+
+def apply_preset(preset: Path, params: Path) -> list[str]:
+    """Sets every value of ``preset`` in ``params`` and returns a line for each that differed.
+
+    Raises UserError, and leaves ``params`` as it was, if ``preset`` is missing, has a key that ``params`` lacks or
+    does not fit the params' models.
+    """
+    load_params(params)
+    yaml = round_trip_yaml()
+    try:
+        values = yaml.load(preset.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        known = ", ".join(sorted(path.stem for path in preset.parent.glob("*.yaml"))) or "none"
+        raise UserError(f"{preset}: not found. Known presets: {known}.") from error
+    except (ruamel.yaml.error.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{preset}: not readable as YAML: {error}") from error
+    if not isinstance(values, Mapping):
+        raise UserError(f"{preset}: expected sections as in {params}, found {type(values).__name__}.")
+
+    document = yaml.load(params.read_text(encoding="utf-8"))
+    changes = overlay(document, values, preset)
+    if changes:
+        text = io.StringIO()
+        yaml.dump(document, text)
+        # Checked as it will be read: the two YAML libraries disagree on values like 1e-3.
+        checked_params(safe_load(text.getvalue()), preset)
+        write_text(params, text.getvalue())
+    return changes
+
+
+def overlay(document: MutableMapping[str, Any], values: Mapping[str, Any], preset: Path, above: str = "") -> list[str]:
+    """Sets ``values`` in ``document``, section by section, and returns a line for each that differed."""
+    changes = []
+    for name, value in values.items():
+        key = f"{above}{name}"
+        if name not in document:
+            raise UserError(f"{preset}: {key}: unknown. Remove it or mend its name.")
+        present = document[name]
+        if isinstance(value, Mapping) != isinstance(present, Mapping):
+            raise UserError(f"{preset}: {key}: a section on one side and a single value on the other.")
+        if isinstance(value, Mapping):
+            changes += overlay(present, value, preset, f"{key}.")
+        elif present != value:
+            changes.append(f"{key}: {present} → {value}")
+            document[name] = value
+    return changes
+
+
+def round_trip_yaml() -> ruamel.yaml.YAML:
+    """A reader and writer that keeps comments, quotes, long lines and a written ``null``."""
+    yaml = ruamel.yaml.YAML()
+    yaml.preserve_quotes = True
+    yaml.width = sys.maxsize
+    yaml.representer.add_representer(
+        type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    return yaml
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.preset", description=__doc__)
+    parser.add_argument("name", help=f"a file in {paths.PRESETS}/, without .yaml")
+    preset = paths.PRESETS / f"{parser.parse_args().name}.yaml"
+    try:
+        changes = apply_preset(preset, paths.PARAMS)
+    except UserError as error:
+        print(f"preset failed: {error}", file=sys.stderr)
+        sys.exit(2)
+    print("\n".join(changes) or f"{paths.PARAMS} has the values of {preset} already.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+# Read by bash and by make. No tool of this project reports its use to anyone (for DVC see .dvc/config).
+export DO_NOT_TRACK=true
+export HF_HUB_DISABLE_TELEMETRY=1
+export MLFLOW_DISABLE_TELEMETRY=true
+export PREFECT_SERVER_ANALYTICS_ENABLED=false

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.preset import apply_preset
+from seq2sum.config import load_params
+from seq2sum.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+COMMITTED = ROOT / "params.yaml"
+PRESETS = ROOT / "presets"
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Path:
+    copy = tmp_path / "params.yaml"
+    copy.write_bytes(COMMITTED.read_bytes())
+    return copy
+
+
+def written(folder: Path, text: str) -> Path:
+    preset = folder / "trial.yaml"
+    preset.write_text(text, encoding="utf-8")
+    return preset
+
+
+def test_a_preset_sets_its_values_and_nothing_else(params: Path, tmp_path: Path) -> None:
+    before = params.read_text(encoding="utf-8")
+    max_steps = load_params(params).train.max_steps
+
+    changes = apply_preset(written(tmp_path, "train: {max_steps: 7, model: {decoder_size: 6}}"), params)
+
+    assert len(changes) == 2
+    assert f"train.max_steps: {max_steps} → 7" in changes
+    after = params.read_text(encoding="utf-8")
+    lines = [(old, new) for old, new in zip(before.splitlines(), after.splitlines(), strict=True) if old != new]
+    assert sorted(new.strip() for _, new in lines) == ["decoder_size: 6", "max_steps: 7"]
+    assert load_params(params).train.model.decoder_size == 6
+
+
+def test_there_and_back_again_restores_every_byte(params: Path) -> None:
+    assert apply_preset(PRESETS / "full.yaml", params)
+    assert params.read_bytes() != COMMITTED.read_bytes()
+    apply_preset(PRESETS / "default.yaml", params)
+    assert params.read_bytes() == COMMITTED.read_bytes()
+
+
+def test_a_preset_in_force_is_no_change(params: Path) -> None:
+    apply_preset(PRESETS / "full.yaml", params)
+    assert apply_preset(PRESETS / "full.yaml", params) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train: {max_step: 7}", r"trial\.yaml: train\.max_step: unknown"),
+        ("trian: {max_steps: 7}", r"trial\.yaml: trian: unknown"),
+        ("train: 7", r"train: a section on one side"),
+        ("train: {max_steps: {a: 7}}", r"train\.max_steps: a section on one side"),
+        ("train: {max_steps: -1}", r"trial\.yaml: 1 bad key\(s\):\n  train\.max_steps"),
+        ("train: {learning_rate: 1e-3}", r"train\.learning_rate: '1e-3' is text to YAML"),
+        ("train: [", r"trial\.yaml: not readable as YAML"),
+        ("", r"trial\.yaml: expected sections"),
+    ],
+)
+def test_a_broken_preset_is_named_and_changes_nothing(params: Path, tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        apply_preset(written(tmp_path, text), params)
+    assert params.read_bytes() == COMMITTED.read_bytes()
+
+
+def test_an_unknown_preset_names_the_known_ones(params: Path) -> None:
+    with pytest.raises(UserError, match=r"presets/none\.yaml: not found\. Known presets: default, full\."):
+        apply_preset(PRESETS / "none.yaml", params)
+
+
+def test_broken_params_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"params\.yaml: not found"):
+        apply_preset(PRESETS / "full.yaml", tmp_path / "params.yaml")
