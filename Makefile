@@ -27,8 +27,8 @@ full: ## The same with the full training budget
 preset: setup ## Write the values of presets/PRESET.yaml into params.yaml (PRESET=default restores)
 	python -m pipeline.preset $(PRESET)
 
-test: setup ## Run the tests
-	pytest
+test: setup ## Run the tests (some of them: TESTS=tests/data)
+	pytest $(TESTS)
 
 check: lint types contracts test ## All that CI checks: lint, types, import contracts, tests
 

@@ -1,0 +1,105 @@
+"""dvc.yaml, params.yaml, the params' models and the stages' modules say the same."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import grimp
+import pytest
+import yaml
+
+from pipeline.preset import apply_preset
+from seq2sum.config import Params
+
+ROOT = Path(__file__).parents[2]
+STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+
+# These can make a stage fail but not write something else: they hold no default and compute nothing. The values they
+# check are tracked as params, and the paths they name as deps and outs. Without this a new key for one stage would
+# re-run all the others.
+UNTRACKED = {"seq2sum.config", "seq2sum.errors", "pipeline.paths", "pipeline.stages.runner"}
+
+
+def file_of(module: str) -> Path:
+    path = Path("src" if module.startswith("seq2sum") else "", *module.split("."))
+    return path if (ROOT / path).is_dir() else path.with_suffix(".py")
+
+
+@pytest.fixture(scope="session")
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph("seq2sum", "pipeline", exclude_type_checking_imports=True, cache_dir=None)
+
+
+def imported_files(graph: grimp.ImportGraph, module: str) -> set[Path]:
+    modules = {module} | graph.find_upstream_modules(module)
+    return {file_of(name) for name in modules - UNTRACKED if file_of(name).suffix == ".py"}
+
+
+def code_deps(stage: str) -> list[Path]:
+    return [Path(dep) for dep in STAGES[stage]["deps"] if Path(dep).parts[0] in {"src", "pipeline"}]
+
+
+def python_files(dep: Path) -> set[Path]:
+    """The modules that a dep stands for; a package's own file is empty and so does not count."""
+    files = (ROOT / dep).rglob("*.py") if (ROOT / dep).is_dir() else [ROOT / dep]
+    return {file.relative_to(ROOT) for file in files if file.name != "__init__.py"}
+
+
+def test_stages_sections_and_models_are_named_alike() -> None:
+    fields = [field.alias or name for name, field in Params.model_fields.items()]
+    # `locate` looks at the source that the section `ingest` names.
+    assert [stage for stage in STAGES if stage != "locate"] == list(PARAMS) == fields
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_the_module_of_its_name(stage: str) -> None:
+    assert STAGES[stage]["cmd"] == f"python -m pipeline.stages.{stage}"
+    assert (ROOT / file_of(f"pipeline.stages.{stage}")).is_file()
+
+
+def test_every_stage_module_is_in_dvc_yaml() -> None:
+    modules = {file.stem for file in (ROOT / "pipeline/stages").glob("*.py")}
+    assert modules - {"__init__", "runner"} == set(STAGES)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_tracks_the_sections_that_it_reads(stage: str) -> None:
+    source = (ROOT / file_of(f"pipeline.stages.{stage}")).read_text(encoding="utf-8")
+    read = {name.rstrip("_") for name in re.findall(r"\bparams\.(\w+)", source)} & set(PARAMS)
+    assert read == set(STAGES[stage]["params"])
+
+
+@pytest.mark.parametrize("stage", [name for name, stage in STAGES.items() if not stage.get("always_changed")])
+def test_deps_are_exactly_the_code_that_a_stage_imports(graph: grimp.ImportGraph, stage: str) -> None:
+    """With less, DVC would serve stale results; with more, it would re-run what nothing touched."""
+    tracked = set().union(*(python_files(dep) for dep in code_deps(stage)))
+    imported = imported_files(graph, f"pipeline.stages.{stage}")
+    assert {"missing": listed(imported - tracked), "needless": listed(tracked - imported)} == {
+        "missing": [],
+        "needless": [],
+    }
+
+
+def listed(files: set[Path]) -> list[str]:
+    return sorted(map(str, files))
+
+
+def test_the_default_preset_is_what_params_yaml_holds(tmp_path: Path) -> None:
+    params = tmp_path / "params.yaml"
+    params.write_bytes((ROOT / "params.yaml").read_bytes())
+    assert apply_preset(ROOT / "presets/default.yaml", params) == []
+
+
+def test_presets_vary_the_same_keys() -> None:
+    """Otherwise the default preset would not undo another one."""
+    keys = {path.stem: leaf_keys(yaml.safe_load(path.read_text())) for path in (ROOT / "presets").glob("*.yaml")}
+    assert {"default", "full"} <= set(keys)
+    assert all(found == keys["default"] for found in keys.values())
+
+
+def leaf_keys(section: dict[str, Any], above: str = "") -> set[str]:
+    keys = set()
+    for name, value in section.items():
+        keys |= leaf_keys(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}"}
+    return keys
