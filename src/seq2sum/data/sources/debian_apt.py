@@ -34,6 +34,10 @@ _TARGET_FIELDS = frozenset(
     {"Filename", "Origin", "Suite", "Codename", "Version", "Component", "Created-By", "MetaKey", "Release"}
 )
 _NUM_LAST_LINES = 8
+_MEND = (
+    "\nMend the network or apt's sources and run again (what was downloaded is kept), "
+    "or name a mirror in SEQ2SUM_DEBIAN_MIRROR."
+)
 
 
 def has_apt() -> bool:
@@ -57,9 +61,7 @@ def fetch_with_apt(folder: Path) -> PackageLists:
     if not packages or any((target["Release"], target["Component"]) not in described for target in packages):
         raise UserError(
             f"apt-get update (exit status {exit_status}) left no whole lists of a base suite of Debian or Ubuntu. "
-            "Its last lines:\n  " + "\n  ".join(last_lines) + "\n"
-            "Mend the network or apt's sources and run again (what was downloaded is kept), "
-            "or name a mirror in SEQ2SUM_DEBIAN_MIRROR."
+            "Its last lines:\n  " + "\n  ".join(last_lines) + _MEND
         )
     if exit_status != 0:
         print("apt-get update failed in part; the lists of Debian or Ubuntu are whole. Going on.", file=sys.stderr)
@@ -147,7 +149,7 @@ def _output(command: list[str]) -> str:
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=_plain_language())
     if result.returncode != 0:
         last_lines = "\n  ".join(result.stderr.strip().splitlines()[-_NUM_LAST_LINES:])
-        raise UserError(f"{command[0]} failed:\n  {last_lines}\nMend apt's configuration and run again.")
+        raise UserError(f"{command[0]} failed:\n  {last_lines}{_MEND}")
     return result.stdout
 
 
