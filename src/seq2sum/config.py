@@ -194,7 +194,7 @@ class SearchParams(Section):
 class RougeParams(Section):
     """What a ROUGE score means here; written out in the metric signature."""
 
-    stemmer: bool = Field(description="Porter stemming, as papers report it.")
+    stemmer: bool = Field(description="Porter stemming of English words, as papers report it.")
     tokenizer: Literal["rouge", "unicode"] = Field(
         description="`rouge`: [a-z0-9]+, the reference; `unicode`: letters and digits of any script."
     )

@@ -83,9 +83,10 @@ def test_an_empty_summary_scores_nothing() -> None:
 
 
 def test_worker_processes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    hypotheses, references = make_pairs(1_200)
+    hypotheses, references = make_pairs(120)
     alone = score_pairs(hypotheses, references, PORTER, num_workers=1)
-    monkeypatch.setattr(workers, "ITEMS_PER_WORKER", 100)
+    monkeypatch.setattr(workers, "CHUNK_ITEMS", 20)
+    monkeypatch.setattr(workers, "WORTH_SECONDS", 0.0)
     together = score_pairs(hypotheses, references, PORTER, num_workers=2)
     np.testing.assert_array_equal(together.table(), alone.table())
 

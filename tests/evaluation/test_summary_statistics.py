@@ -21,12 +21,12 @@ def test_a_case_counted_by_hand() -> None:
             "empty_share": 0,
             "copy_rate": 6 / 7,
             "copy_density": (1 + 1 + 4 + 1 + 1) / 7,
-            "novel_1grams": 1 / 7,
-            "novel_2grams": 5 / 6,
-            "novel_3grams": 1,
-            "repeated_1grams": 3 / 7,
-            "repeated_2grams": 1 / 6,
-            "repeated_3grams": 0,
+            "novel_1_grams": 1 / 7,
+            "novel_2_grams": 5 / 6,
+            "novel_3_grams": 1,
+            "repeated_1_grams": 3 / 7,
+            "repeated_2_grams": 1 / 6,
+            "repeated_3_grams": 0,
         }
     )
 
@@ -36,9 +36,9 @@ def test_summaries_too_short_for_a_measure_are_left_out_of_its_mean() -> None:
     assert found["empty_share"] == pytest.approx(1 / 3)
     assert found["mean_words"] == 1
     assert found["length_ratio"] == pytest.approx(3 / 6)
-    assert found["novel_1grams"] == 1  # of two summaries
-    assert found["novel_2grams"] == 1  # of one
-    assert found["novel_3grams"] == 0  # of none
+    assert found["novel_1_grams"] == 1  # of two summaries
+    assert found["novel_2_grams"] == 1  # of one
+    assert found["novel_3_grams"] == 0  # of none
     assert found["copy_rate"] == 0
 
 
@@ -46,6 +46,6 @@ def test_each_system_has_its_own() -> None:
     systems = {"copy": [DOCUMENT, DOCUMENT], "invent": ["sea wind", "wind"], "empty": ["", ""]}
     found = summary_statistics(systems, [DOCUMENT] * 2, ["mill", "river"], num_workers=1)
     assert [found[name]["copy_rate"] for name in systems] == [1, 0, 0]
-    assert [found[name]["novel_1grams"] for name in systems] == [0, 1, 0]
+    assert [found[name]["novel_1_grams"] for name in systems] == [0, 1, 0]
     assert [found[name]["empty_share"] for name in systems] == [0, 0, 1]
     assert [found[name]["mean_words"] for name in systems] == [7, 1.5, 0]

@@ -16,23 +16,35 @@ def process(numbers: Sequence[int]) -> list[int]:
     return [os.getpid()] * len(numbers)
 
 
-def die(numbers: Sequence[int]) -> list[int]:
-    os._exit(1)
+def die_elsewhere(homes: Sequence[int]) -> list[int]:
+    if os.getpid() not in homes:
+        os._exit(1)
+    return list(homes)
 
 
-def test_small_work_and_a_single_worker_stay_in_this_process() -> None:
-    many = range(3 * workers.ITEMS_PER_WORKER)
-    assert set(map_chunks(process, many, 1, "test")) == {os.getpid()}
-    assert set(map_chunks(process, many[: workers.ITEMS_PER_WORKER], 8, "test")) == {os.getpid()}
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other processes take over as soon as they may: after two chunks."""
+    monkeypatch.setattr(workers, "CHUNK_ITEMS", 10)
+    monkeypatch.setattr(workers, "WORTH_SECONDS", 0.0)
+
+
+def test_little_work_stays_in_this_process() -> None:
+    assert set(map_chunks(process, range(5 * workers.CHUNK_ITEMS), 8, "test")) == {os.getpid()}
     assert map_chunks(double, [], 8, "test") == []
 
 
-def test_large_work_goes_to_other_processes_and_comes_back_in_order() -> None:
-    many = range(2 * workers.ITEMS_PER_WORKER + 17)
-    assert os.getpid() not in map_chunks(process, many, 2, "test")
-    assert map_chunks(double, many, 2, "test") == [2 * number for number in many]
+def test_a_single_worker_is_this_process(eager: None) -> None:
+    assert set(map_chunks(process, range(100), 1, "test")) == {os.getpid()}
 
 
-def test_a_worker_that_dies_is_reported_with_what_to_do() -> None:
+def test_much_work_goes_to_other_processes_and_comes_back_in_order(eager: None) -> None:
+    found = map_chunks(process, range(107), 2, "test")
+    assert set(found[:20]) == {os.getpid()}
+    assert os.getpid() not in found[20:]
+    assert map_chunks(double, range(107), 2, "test") == [2 * number for number in range(107)]
+
+
+def test_a_worker_that_dies_is_reported_with_what_to_do(eager: None) -> None:
     with pytest.raises(UserError, match="SEQ2SUM_WORKERS"):
-        map_chunks(die, range(2 * workers.ITEMS_PER_WORKER), 2, "test")
+        map_chunks(die_elsewhere, [os.getpid()] * 100, 2, "test")

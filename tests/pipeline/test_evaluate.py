@@ -90,7 +90,8 @@ def test_writes_scores_metrics_plots_samples_and_summaries(project: Path, capsys
 def test_the_same_inputs_give_the_same_files_whatever_the_workers(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "ITEMS_PER_WORKER", 10)  # so that more than one is started
+    monkeypatch.setattr(workers, "CHUNK_ITEMS", 30)  # so that scoring and measuring start processes
+    monkeypatch.setattr(workers, "WORTH_SECONDS", 0.0)
     contents = []
     for number in ("1", "2"):
         monkeypatch.setenv("SEQ2SUM_WORKERS", number)

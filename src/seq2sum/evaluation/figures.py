@@ -47,7 +47,8 @@ def draw_scores_by_length(path: Path, mean_words: Sequence[float], scores: Mappi
     for colour, (name, values) in zip(_COLOURS, scores.items(), strict=False):
         axes.plot(mean_words, values, label=name.replace("_", " "), color=colour, marker="o", linewidth=1.5)
     axes.set_ylim(bottom=0)
-    _finish(axes, "words in the document (mean of its group)", "ROUGE-1 F1 × 100", legend=True)
+    _finish(axes, "words in the document (mean of its group)", "ROUGE-1 F1 × 100", legend=False)
+    figure.legend(loc="outside lower center", ncols=len(scores), frameon=False)
     figure.suptitle("Scores by document length")
     _save(figure, path)
 

@@ -15,8 +15,8 @@ _ORDERS = (1, 2, 3)
 _LEAST_WORDS = {
     "copy_rate": 1,
     "copy_density": 1,
-    **{f"novel_{n}grams": n for n in _ORDERS},
-    **{f"repeated_{n}grams": n for n in _ORDERS},
+    **{f"novel_{n}_grams": n for n in _ORDERS},
+    **{f"repeated_{n}_grams": n for n in _ORDERS},
 }
 
 
@@ -29,8 +29,8 @@ def summary_statistics(
     - ``empty_share``: share of summaries without a word
     - ``copy_rate``: mean share of a summary's words that stand in its document; ``copy_density``: mean length of the
       copied runs they lie in (coverage and density of Grusky et al. 2018)
-    - ``novel_{1,2,3}grams``: mean share of a summary's n-grams that the document does not hold
-    - ``repeated_{1,2,3}grams``: mean share of a summary's n-grams that stand earlier in the same summary
+    - ``novel_{1,2,3}_grams``: mean share of a summary's n-grams that the document does not hold
+    - ``repeated_{1,2,3}_grams``: mean share of a summary's n-grams that stand earlier in the same summary
 
     Means leave out summaries that are too short to have an n-gram, which would pass for neither novel nor repeated.
     """
