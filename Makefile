@@ -28,7 +28,7 @@ preset: setup ## Write the values of presets/PRESET.yaml into params.yaml (PRESE
 	python -m pipeline.preset $(PRESET)
 
 test: setup ## Run the tests (some of them: TESTS=tests/data)
-	pytest $(TESTS)
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile $(TESTS)
 
 check: lint types contracts test ## All that CI checks: lint, types, import contracts, tests
 
