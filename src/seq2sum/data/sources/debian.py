@@ -33,9 +33,8 @@ class DebianDescriptions:
     """One pair for each source package, which is its group too, in the order of their names.
 
     Of a source's packages one stands for it (:func:`rank_in_source`); stand-ins such as transitional packages do
-    not count. Paragraphs that recur across sources, but for the package's name, are boilerplate and left out of the
-    document. The card's
-    ``num_dropped`` counts source packages.
+    not count. Paragraphs that recur across sources, the package's own name apart, are boilerplate and left out of
+    the document. The card's ``num_dropped`` counts source packages.
     """
 
     splits: tuple[Split | None, ...] = (None,)
