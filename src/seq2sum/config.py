@@ -44,7 +44,7 @@ class DebianSource(Section):
 
     kind: Literal["debian"]
     min_boilerplate_sources: Count = Field(
-        description="A paragraph found in at least this many source packages, names apart, is boilerplate and is dropped."
+        description="A paragraph found in this many source packages or more, names apart, is boilerplate and dropped."
     )
 
 
