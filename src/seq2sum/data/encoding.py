@@ -1,0 +1,91 @@
+"""Writing pairs as piece ids through ``datasets``; :mod:`seq2sum.data.encoded` reads them."""
+
+import functools
+import hashlib
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seq2sum.config import EncodeParams
+from seq2sum.data.encoded import COLUMNS, INFO, VERSION, EncodedPairs
+from seq2sum.data.pairs import count_pairs
+from seq2sum.data.tokenizer import Tokenizer
+from seq2sum.files import write_json
+
+_BATCH_PAIRS = 1000
+_UNCUT_COLUMNS = ["num_source_tokens", "num_target_tokens"]
+
+
+def encode_pairs(
+    tables: Mapping[str, Path], tokenizer: Tokenizer, params: EncodeParams, folder: Path, num_workers: int
+) -> dict[str, Any]:
+    """Encodes each split's table of pairs into the empty ``folder``, with an ``info.json``, which is also returned.
+
+    Memory does not grow with the corpus, and what is written does not depend on ``num_workers``. The info's
+    ``digest`` is the SHA-256 of all ids and lengths in order. Raises UserError if a table is missing or damaged.
+    """
+    digest = hashlib.sha256()
+    splits = {}
+    for split, table in tables.items():
+        splits[split] = _encode_table(table, tokenizer, params, folder / split, num_workers)
+        digest.update(split.encode())
+        EncodedPairs.open(folder / split).update(digest)
+    limits = params.model_dump()
+    info = {
+        "version": VERSION,
+        "vocab_size": tokenizer.vocab_size,
+        **limits,
+        "splits": splits,
+        "digest": digest.hexdigest(),
+    }
+    write_json(folder / INFO, info)
+    return info
+
+
+def _encode_table(
+    table: Path, tokenizer: Tokenizer, params: EncodeParams, folder: Path, num_workers: int
+) -> dict[str, int]:
+    """Writes one split's data set to ``folder`` and returns its counts."""
+    import datasets  # takes seconds to import
+
+    num_pairs = count_pairs(table)
+    ids, count = datasets.List(datasets.Value("int32")), datasets.Value("int32")
+    features = datasets.Features(dict.fromkeys(COLUMNS, ids))
+    # The library's caches lie beside its output and go with this call, instead of gathering in the home folder.
+    cache = folder.with_name(f"{folder.name}.cache")
+    encoded = datasets.Dataset.from_parquet(
+        str(table), cache_dir=str(cache), columns=["document", "summary"], split=folder.name
+    ).map(
+        functools.partial(_encode_batch, tokenizer=tokenizer, params=params),
+        batched=True,
+        batch_size=_BATCH_PAIRS,
+        remove_columns=["document", "summary"],
+        features=datasets.Features({**features, **dict.fromkeys(_UNCUT_COLUMNS, count)}),
+        num_proc=min(num_workers, num_pairs) if num_workers > 1 else None,
+        cache_file_name=str(cache / "encoded.arrow"),
+        new_fingerprint=folder.name,
+        desc=f"encode {folder.name}",
+    )
+    # Told anew, because what the library notes about itself depends on the number of workers.
+    plain = datasets.concatenate_datasets([encoded.select_columns(COLUMNS)], info=datasets.DatasetInfo())
+    plain.save_to_disk(folder, num_shards=1)
+    sources, targets = (encoded.data.column(name).to_numpy() for name in _UNCUT_COLUMNS)
+    shutil.rmtree(cache)
+    return {
+        "num_pairs": num_pairs,
+        "num_cut_sources": int(np.count_nonzero(sources > params.max_source_tokens)),
+        "num_cut_targets": int(np.count_nonzero(targets > params.max_target_tokens)),
+        "num_source_tokens": int(np.minimum(sources, params.max_source_tokens).sum()),
+        "num_target_tokens": int(np.minimum(targets, params.max_target_tokens).sum()),
+    }
+
+
+def _encode_batch(rows: dict[str, list[str]], *, tokenizer: Tokenizer, params: EncodeParams) -> dict[str, Any]:
+    sources, targets = tokenizer.encode_batch(rows["document"]), tokenizer.encode_batch(rows["summary"])
+    limits = (params.max_source_tokens, params.max_target_tokens)
+    cut = [[ids[:limit] for ids in side] for side, limit in zip((sources, targets), limits, strict=True)]
+    uncut = [[len(ids) for ids in side] for side in (sources, targets)]
+    return dict(zip([*COLUMNS, *_UNCUT_COLUMNS], [*cut, *uncut], strict=True))
