@@ -1,0 +1,197 @@
+"""The command line `seq2sum`: summaries of text, and what the model registry holds."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from seq2sum.config import SearchParams
+from seq2sum.errors import UserError
+
+if TYPE_CHECKING:
+    from pipeline.tracking.registry import Version
+
+app = typer.Typer(
+    name="seq2sum",
+    help="Summaries of text by the model that the pipeline trained.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+SUMMARIZE_HELP = """Summarize documents: one line of output for each, in order.
+
+\b
+What is a document:
+  FILE.jsonl          the text in the field "document" of each line
+  any other FILE, -   the whole text; with --lines, each line of it
+  no FILE             standard input
+
+\b
+Examples:
+  seq2sum summarize report.txt
+  cat report.txt | seq2sum summarize
+  seq2sum summarize --json --beam 8 pairs.jsonl
+  seq2sum summarize --lines --model models/summarizer sentences.txt
+
+The model is the registry's champion (MLFLOW_TRACKING_URI says where, MLFLOW_MODEL_NAME which), or --model.
+SEQ2SUM_DEVICE and SEQ2SUM_THREADS say what it runs on. Exit status: 0 done, 2 bad input or no model.
+"""
+
+
+class Document(NamedTuple):
+    """A text to summarize and where it stands: file, or file:line."""
+
+    source: str
+    text: str
+
+
+@app.command(help=SUMMARIZE_HELP)
+def summarize(
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="FILE|-", help="What to read.", show_default=False)
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A model folder instead of the champion.", show_default=False)
+    ] = None,
+    lines: Annotated[bool, typer.Option("--lines", help="Each line of a text is a document.")] = False,
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="One JSON line each: source, summary, score, truncated.")
+    ] = False,
+    beam: Annotated[int | None, typer.Option(min=1, help="Beam size; 1 is greedy.", show_default="the model's")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Pieces after which a summary is cut.", show_default="the model's")
+    ] = None,
+    min_tokens: Annotated[
+        int | None, typer.Option(min=0, help="Pieces before a summary may end.", show_default="the model's")
+    ] = None,
+) -> None:
+    """Reads all documents first, so that a bad one is told before the model is loaded."""
+    overrides = {"beam_size": beam, "max_tokens": max_tokens, "min_tokens": min_tokens}
+    with user_errors():
+        documents = [document for name in files or ["-"] for document in read_documents(name, lines)]
+        with model_folder(model) as folder:
+            from pipeline.hardware import use_hardware
+            from seq2sum.summarize import Summarizer
+
+            summarizer = Summarizer.load(folder, str(use_hardware()))
+        search = override(summarizer.search, overrides, folder)
+        summaries = summarizer.summarize(
+            [document.text for document in documents], search, progress=sys.stderr.isatty() and len(documents) > 1
+        )
+        for document, summary in zip(documents, summaries, strict=True):
+            fields = {"summary": summary.text, "score": summary.score, "truncated": summary.truncated}
+            plain = " ".join(summary.text.split())
+            print(json.dumps({"source": document.source, **fields}, ensure_ascii=False) if json_lines else plain)
+
+
+@app.command()
+def models() -> None:
+    """List the registered model's versions: aliases, ROUGE-1, when and from which commit."""
+    with user_errors():
+        from pipeline.tracking import connection, registry
+
+        found = registry.versions(connection.connect())
+        if not found:
+            raise UserError(f"No version of {connection.model_name()!r} is registered. Make one with `make run`.")
+        print(models_table(found))
+
+
+def models_table(versions: "list[Version]") -> str:
+    """A line per version under a heading."""
+    rows = [("name", "version", "alias", "R-1", "R-2", "R-L", "registered", "commit")]
+    for version in versions:
+        tags = version.tags
+        rouge = (tags.get("rouge1", "-"), tags.get("rouge2", "-"), tags.get("rougeL", "-"))
+        when = datetime.fromtimestamp(version.created_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
+        aliases = ", ".join(version.aliases) or "-"
+        rows.append((version.name, version.number, aliases, *rouge, when, tags.get("git_sha", "-")[:10]))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def read_documents(name: str, lines: bool) -> list[Document]:
+    """The documents of a file, or of standard input if ``name`` is "-".
+
+    Raises UserError naming the file, and the line where there is one, that can't be read or has no text.
+    """
+    text = _read_text(name)
+    if not text.strip():
+        raise UserError(f"{name}: empty.")
+    if name.endswith(".jsonl"):
+        numbered = enumerate(text.split("\n"), start=1)
+        documents = [
+            Document(f"{name}:{n}", _jsonl_document(f"{name}:{n}", line)) for n, line in numbered if line.strip()
+        ]
+    elif lines:
+        numbered = enumerate(text.removesuffix("\n").split("\n"), start=1)
+        documents = [Document(f"{name}:{n}", line) for n, line in numbered]
+    else:
+        documents = [Document(name, text)]
+    for document in documents:
+        if not document.text.strip():
+            raise UserError(f"{document.source}: no text to summarize.")
+    return documents
+
+
+def _read_text(name: str) -> str:
+    if name == "-" and sys.stdin.isatty():
+        print("Reading a document from the terminal; end it with Ctrl-D.", file=sys.stderr)
+    try:
+        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise UserError(f"{name}: {error.strerror}.") from error
+    if b"\0" in content:
+        raise UserError(f"{name}: holds null bytes, so it is no text file.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{name}:{line}: byte {error.start} is not UTF-8. Convert the file, with iconv say.") from error
+
+
+def _jsonl_document(source: str, line: str) -> str:
+    try:
+        document = json.loads(line)["document"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f'{source}: expected a JSON object with a field "document".') from error
+    if not isinstance(document, str):
+        raise UserError(f'{source}: the field "document" is not text.')
+    return document
+
+
+@contextlib.contextmanager
+def model_folder(given: Path | None) -> Iterator[Path]:
+    """The model folder named by the user, or the champion's."""
+    if given is not None:
+        yield given
+        return
+    from pipeline.tracking.champion import champion_folder
+
+    with champion_folder() as folder:
+        yield folder
+
+
+def override(search: SearchParams | None, overrides: dict[str, int | None], folder: Path) -> SearchParams:
+    """The model's own search settings with the user's over them."""
+    if search is None:
+        raise UserError(f"{folder}: has no search settings (search.json).")
+    return search.model_copy(update={key: value for key, value in overrides.items() if value is not None})
+
+
+@contextlib.contextmanager
+def user_errors() -> Iterator[None]:
+    """Prints a UserError's message alone and exits with 2."""
+    try:
+        yield
+    except UserError as error:
+        print(f"seq2sum: {error}", file=sys.stderr)
+        raise typer.Exit(2) from error

@@ -1,0 +1,119 @@
+"""Where a result comes from: code, data, environment, machine and settings, as plain words for tags and params."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+import yaml
+
+from pipeline import paths
+from seq2sum.errors import UserError
+from seq2sum.files import sha256_of
+
+
+class TrackedFile(NamedTuple):
+    """What dvc.lock says of a file or folder."""
+
+    path: Path
+    md5: str
+    size_bytes: int
+
+
+def code_tags() -> dict[str, str]:
+    """The commit and whether the work tree differs from it; nothing where there is no git repository.
+
+    dvc.lock is left out of the difference: every run rewrites it, and it has a hash of its own.
+    """
+    sha = _output_of("git", "rev-parse", "HEAD")
+    if not sha:
+        return {}
+    changes = _output_of("git", "status", "--porcelain", "--untracked-files=no", "--", ".", f":!{paths.DVC_LOCK}")
+    return {"git_sha": sha, "git_dirty": str(bool(changes)).lower(), "mlflow.source.git.commit": sha}
+
+
+def lock_tags() -> dict[str, str]:
+    """Hashes of the two lock files: of the data and results, and of the environment where it has one."""
+    tags = {"dvc_lock_sha256": sha256_of(paths.DVC_LOCK)}
+    if paths.ENVIRONMENT_LOCK.exists():
+        tags["environment_lock_sha256"] = sha256_of(paths.ENVIRONMENT_LOCK)
+    return tags
+
+
+def environment_listing() -> str:
+    """Every installed distribution as name==version, a line each."""
+    installed = {(dist.name.lower().replace("_", "-"), dist.version) for dist in importlib.metadata.distributions()}
+    return "".join(f"{name}=={version}\n" for name, version in sorted(installed))
+
+
+def machine_tags() -> dict[str, str]:
+    """Interpreter, hash of the installed packages, processor, memory and accelerators of this machine."""
+    gpus = _output_of("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines()
+    return {
+        "python": platform.python_version(),
+        "environment_sha256": hashlib.sha256(environment_listing().encode()).hexdigest(),
+        "cpu": _cpu_name(),
+        "cpu_cores": str(len(os.sched_getaffinity(0))),
+        "memory_gib": f"{psutil.virtual_memory().total / 2**30:.1f}",
+        "gpu": ", ".join(gpus) or "none",
+    }
+
+
+def flat_params(path: Path) -> dict[str, str]:
+    """Every value of a params file under its dotted key, as it is written in YAML (text bare, the rest as JSON)."""
+    flat: dict[str, str] = {}
+
+    def walk(key: str, value: Any) -> None:
+        if isinstance(value, dict) and value:
+            for name, below in value.items():
+                walk(f"{key}.{name}" if key else str(name), below)
+        else:
+            flat[key] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+    walk("", yaml.safe_load(path.read_text(encoding="utf-8")))
+    return flat
+
+
+def tracked_files(lock: Path) -> dict[Path, TrackedFile]:
+    """All files and folders that dvc.lock has a hash of. Raises UserError if the file is missing or no lock file."""
+    try:
+        stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"].values()
+        entries = [entry for stage in stages for kind in ("deps", "outs") for entry in stage.get(kind, [])]
+        files = [TrackedFile(Path(entry["path"]), entry["md5"], entry["size"]) for entry in entries if "md5" in entry]
+    except FileNotFoundError as error:
+        raise UserError(f"{lock}: not found. Run `dvc repro` first.") from error
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{lock}: not a DVC lock file ({error}). Run `dvc repro` to write it anew.") from error
+    return {file.path: file for file in files}
+
+
+def model_fingerprint(folder: Path) -> str:
+    """SHA-256 over the names and contents of a model folder's files. Raises UserError if there are none."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+    if not files:
+        raise UserError(f"{folder}: no model here. Run `dvc repro` first.")
+    lines = [f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _cpu_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _output_of(*command: str) -> str:
+    """A command's standard output, or nothing where it is missing or fails."""
+    if shutil.which(command[0]) is None:
+        return ""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""

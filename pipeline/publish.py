@@ -1,0 +1,220 @@
+"""Publishes what `dvc repro` made: the run, its curves, scores and files, and a version in the model registry.
+
+`python -m pipeline.publish` may be run at any time and again: what MLflow has already is not sent twice.
+"""
+
+import hashlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pipeline import lineage, paths
+from pipeline.tracking import connection, registry, runs
+from pipeline.tracking.journal import PACE_NAME, Point, read_growing_journal, read_journal
+from pipeline.tracking.outbox import opened_outbox
+from seq2sum.config import SearchParams, load_params, read_section
+from seq2sum.errors import UserError
+from seq2sum.evaluation.table import scores_table
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# The live follower ends within seconds of its training; longer than this it is stuck.
+FOLLOWER_SECONDS = 60.0
+# How each data file served, by its place in dvc.lock.
+INPUTS = {
+    paths.RAW_PAIRS.parent: "source",
+    paths.TRAIN_PAIRS: "training",
+    paths.VAL_PAIRS: "validation",
+    paths.TEST_PAIRS: "testing",
+}
+
+
+class Results(NamedTuple):
+    """What the stages left behind, read and checked before anything is sent."""
+
+    points: list[Point]
+    train: dict[str, Any]
+    scores: dict[str, Any]
+    search: SearchParams
+    data: dict[Path, lineage.TrackedFile]
+    publish_key: str
+
+    @property
+    def train_key(self) -> str:
+        """What names the training: the hash of its data, settings and code."""
+        return str(self.train["train_key"])
+
+    @property
+    def last_step(self) -> int:
+        """The training's last step in the journal."""
+        return max((point.step for point in self.points), default=0)
+
+
+class Published(NamedTuple):
+    """Where the results are now."""
+
+    run_id: str
+    experiment_id: str
+    version: registry.Version
+    is_new: bool
+    kept_params: list[str]
+
+
+def read_results() -> Results:
+    """Raises UserError naming the file that is missing or damaged."""
+    load_params(paths.PARAMS)
+    train, scores = _read_json(paths.TRAIN_REPORT), _read_json(paths.SCORES)
+    for path, report, key in ((paths.TRAIN_REPORT, train, "train_key"), (paths.SCORES, scores, "systems")):
+        if key not in report:
+            raise UserError(f"{path}: has no {key!r}. Run `dvc repro` again.")
+    # How long the training took is no part of what it made.
+    judged = {key: value for key, value in scores.items() if key != "train"}
+    identity = [train["train_key"], lineage.model_fingerprint(paths.MODEL), judged]
+    return Results(
+        points=read_journal(paths.JOURNAL),
+        train=train,
+        scores=scores,
+        search=read_section(paths.MODEL / "search.json", SearchParams),
+        data=lineage.tracked_files(paths.DVC_LOCK),
+        publish_key=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
+    )
+
+
+def publish(results: Results) -> Published:
+    """Brings MLflow up to ``results``. Raises UserError if MLflow can't be reached or refuses."""
+    client = connection.connect()
+    checkpoints = paths.CHECKPOINTS / results.train_key
+    with connection.mlflow_errors(), opened_outbox(checkpoints, FOLLOWER_SECONDS) as outbox:
+        started = time.time_ns() // 1_000_000 - round(1000 * results.train.get("wall_seconds", 0))
+        run_id = runs.find_or_make_run(client, results.train_key, started)
+        run = client.get_run(run_id)
+        outbox.add([*results.points, *read_growing_journal(checkpoints / PACE_NAME)])
+        runs.PointSender(client, run_id).send(outbox)
+        kept_params = runs.log_params(client, run_id, lineage.flat_params(paths.PARAMS))
+        tags = {**lineage.code_tags(), **lineage.machine_tags()}
+        runs.set_missing_tags(client, run_id, tags)
+        runs.set_tags(client, run_id, lineage.lock_tags())
+        runs.log_inputs(client, run_id, [(INPUTS[path], results.data[path]) for path in INPUTS if path in results.data])
+        runs.log_changed_metrics(client, run_id, result_metrics(results), results.last_step)
+        version = registry.find_version(client, results.publish_key)
+        is_new = version is None
+        if version is None:
+            _upload_files(client, run_id)
+            version = _add_version(client, run_id, results, tags)
+        alias = registry.give_alias(client, version)
+        # Publishing is not part of the training's time.
+        client.set_terminated(run_id, "FINISHED", run.info.end_time)
+    version = version._replace(aliases=version.aliases or (alias,))
+    return Published(run_id, run.info.experiment_id, version, is_new, kept_params)
+
+
+def result_metrics(results: Results) -> dict[str, float]:
+    """Scores with intervals, the gain over the lead, baselines, the summaries' statistics and the training's cost."""
+    scores = results.scores
+    metrics: dict[str, float] = {}
+    for kind, (mean, low, high) in scores["systems"]["model"].items():
+        gain = scores["paired"][kind]
+        metrics |= {f"test/{kind}": mean, f"test/{kind}/low": low, f"test/{kind}/high": high}
+        metrics |= {f"test/{kind}_over_lead": gain["delta"], f"test/{kind}_over_lead/p": gain["p"]}
+    for system, means in scores["systems"].items():
+        if system != "model":
+            metrics |= {f"test/{system}/{kind}": interval[0] for kind, interval in means.items()}
+    metrics |= {f"test/{name}": value for name, value in scores["statistics"]["model"].items()}
+    numbers = {key: value for key, value in results.train.items() if isinstance(value, int | float)}
+    return metrics | {f"training/{key}": float(value) for key, value in numbers.items()}
+
+
+def _upload_files(client: "MlflowClient", run_id: str) -> None:
+    client.log_artifact(run_id, str(paths.PARAMS))
+    client.log_artifact(run_id, str(paths.DVC_LOCK))
+    client.log_text(run_id, lineage.environment_listing(), "environment.txt")
+    client.log_artifacts(run_id, str(paths.REPORTS), "reports")
+    if paths.DATA_CARD.exists():
+        client.log_artifact(run_id, str(paths.DATA_CARD), "data")
+
+
+def _add_version(client: "MlflowClient", run_id: str, results: Results, tags: dict[str, str]) -> registry.Version:
+    model = results.scores["systems"]["model"]
+    version_tags = {
+        **{key: value for key, value in tags.items() if not key.startswith("mlflow.")},
+        **{rouge: f"{scores[0]:.2f}" for rouge, scores in model.items()},
+        registry.PUBLISH_KEY_TAG: results.publish_key,
+        runs.TRAIN_KEY_TAG: results.train_key,
+        **lineage.lock_tags(),
+        "metric_signature": str(results.scores.get("signature", "")),
+    }
+    description = scores_table(results.scores)
+    registry.add_version(run_id, paths.MODEL, results.search, results.last_step, version_tags, description)
+    version = registry.find_version(client, results.publish_key)
+    assert version is not None
+    return version
+
+
+def report(results: Results, published: Published) -> str:
+    """What the user sees at the end."""
+    version = published.version
+    state = "registered" if published.is_new else "was registered before; nothing new"
+    return "\n".join(
+        [
+            "",
+            scores_table(results.scores),
+            "",
+            f"model      {version.name} version {version.number}, alias {', '.join(version.aliases)} ({state})",
+            f"run        {published.run_id}",
+            *(f"note       the run keeps another value of {key}" for key in published.kept_params),
+            "",
+            "look further (the first two also tell more with --help)",
+            *_further(published),
+        ]
+    )
+
+
+def _further(published: Published) -> list[str]:
+    """Commands as they can be typed in this folder, whether or not its environment is activated."""
+    programs = Path(sys.executable).parent
+    here = f"{programs.relative_to(Path.cwd())}/" if programs.is_relative_to(Path.cwd()) else ""
+    uri = connection.without_password(connection.tracking_uri())
+    page = f"{uri.rstrip('/')}/#/experiments/{published.experiment_id}/runs/{published.run_id}"
+    return [
+        f"  {here}seq2sum summarize FILE",
+        f"  {here}seq2sum models",
+        f"  {page}" if uri.startswith("http") else f"  {here}mlflow ui --backend-store-uri {uri}",
+        f"  {here}dvc metrics show",
+        f"  {here}dvc plots show",
+    ]
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: not found. Run `dvc repro` first.") from error
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}). Run `dvc repro` again.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected a JSON object. Run `dvc repro` again.")
+    return content
+
+
+def main() -> int:
+    """The command line; exits with 2 on what the user can mend."""
+    try:
+        results = read_results()
+        print("publishing to", connection.without_password(connection.tracking_uri()), file=sys.stderr)
+        print(report(results, publish(results)))
+    except UserError as error:
+        print(
+            f"\npublish failed: {error}\nNothing is lost: `python -m pipeline.publish` goes on from here.",
+            file=sys.stderr,
+        )
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""The registered model, as the code that MLflow stores with it and runs to load it.
+
+It stands alone: where it is loaded there is no pipeline, only MLflow, the version's requirements and the seq2sum
+package that travels with the version.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel
+from pydantic import ValidationError
+
+from seq2sum.config import SearchParams, describe_problem
+from seq2sum.summarize import Summarizer
+
+if TYPE_CHECKING:
+    from mlflow.pyfunc.model import PythonModelContext
+
+# The signature's params and the search settings that they override.
+SEARCH_KEYS = {"num_beams": "beam_size", "max_tokens": "max_tokens", "min_tokens": "min_tokens"}
+
+
+class SummarizerPyfunc(PythonModel):
+    """Rows with a `document` to rows with `summary`, `score` and `truncated`.
+
+    `score` is the summary's length-normalized log probability; `truncated` says that the document was longer than
+    the model reads and that its end was not seen. SEQ2SUM_DEVICE names the device.
+    """
+
+    def load_context(self, context: "PythonModelContext") -> None:
+        """Loads the model folder that travels as the artifact `summarizer`."""
+        folder = Path(context.artifacts["summarizer"])
+        self._summarizer = Summarizer.load(folder, os.environ.get("SEQ2SUM_DEVICE", "cpu"))
+
+    # MLflow derives a schema from type hints here, and then drops the signature's params.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+        """Summarizes `model_input`, a data frame with a text column `document`."""
+        search = _search(self._summarizer.search, params or {})
+        summaries = self._summarizer.summarize(_documents(model_input), search)
+        return pd.DataFrame(
+            {
+                "summary": [summary.text for summary in summaries],
+                "score": [summary.score for summary in summaries],
+                "truncated": [summary.truncated for summary in summaries],
+            }
+        )
+
+
+def _search(own: SearchParams | None, params: dict[str, Any]) -> SearchParams:
+    """The model's own search settings with ``params`` over them."""
+    assert own is not None, "a model is registered with its search settings"
+    overrides = {SEARCH_KEYS[key]: int(value) for key, value in params.items()}
+    try:
+        return SearchParams.model_validate({**own.model_dump(), **overrides})
+    except ValidationError as error:
+        problems = "; ".join(describe_problem(problem) for problem in error.errors())
+        # In the words of the signature.
+        problems = problems.replace("beam_size", "num_beams")
+        raise MlflowException.invalid_parameter_value(f"Bad params: {problems}") from error
+
+
+def _documents(frame: pd.DataFrame) -> list[str]:
+    """The documents. Raises a client's error that names the first row without text."""
+    documents = frame["document"].tolist()
+    for row, document in enumerate(documents):
+        if not isinstance(document, str) or not document.strip():
+            raise MlflowException.invalid_parameter_value(f"Row {row}: the document is no text or empty.")
+    return documents
+
+
+set_model(SummarizerPyfunc())

@@ -1,0 +1,106 @@
+"""Where MLflow is, and with how much patience it is spoken to."""
+
+import contextlib
+import os
+import re
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from seq2sum.errors import UserError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EMBEDDED_FILE = "mlflow.db"
+EMBEDDED_URI = f"sqlite:///{EMBEDDED_FILE}"
+EMBEDDED_ARTIFACTS = "mlartifacts"
+ANSWER_SECONDS = 10.0
+
+
+def tracking_uri() -> str:
+    """The tracking server's address: MLFLOW_TRACKING_URI, or a database file in this folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or EMBEDDED_URI
+
+
+def registry_uri() -> str:
+    """The registry's address: MLFLOW_REGISTRY_URI, or the tracking server."""
+    return os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri()
+
+
+def experiment_name() -> str:
+    """MLFLOW_EXPERIMENT_NAME, or the project's name."""
+    return os.environ.get("MLFLOW_EXPERIMENT_NAME") or "seq2sum"
+
+
+def model_name() -> str:
+    """The registered model's name: MLFLOW_MODEL_NAME, or the project's name."""
+    return os.environ.get("MLFLOW_MODEL_NAME") or "seq2sum"
+
+
+def connect() -> "MlflowClient":
+    """A client whose servers are known to answer.
+
+    Raises UserError when they don't within ANSWER_SECONDS, or refuse.
+    """
+    os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # MLflow's own defaults wait four minutes for a dead server and a quarter of an hour for one that hangs.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    from mlflow import MlflowClient
+
+    with mlflow_errors():
+        client = MlflowClient()
+        if tracking_uri().startswith("sqlite:"):
+            _ask(client)
+        else:
+            _ask_with_deadline(client)
+    return client
+
+
+def _ask(client: "MlflowClient") -> None:
+    client.search_experiments(max_results=1)
+    client.search_registered_models(max_results=1)
+
+
+def _ask_with_deadline(client: "MlflowClient") -> None:
+    """Asks in a thread, since no one timeout covers name look-up, connections, databases' own retries and silence."""
+    failures: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            _ask(client)
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(ANSWER_SECONDS)
+    if thread.is_alive():
+        raise UserError(f"MLflow at {without_password(tracking_uri())} gave no answer within {ANSWER_SECONDS:.0f} s.")
+    if failures:
+        raise failures[0]
+
+
+@contextlib.contextmanager
+def mlflow_errors() -> Iterator[None]:
+    """Turns what MLflow, its HTTP client and its database raise, a missing driver too, into a UserError."""
+    from mlflow.exceptions import MlflowException
+    from requests import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, RequestException, SQLAlchemyError, ImportError) as error:
+        where = without_password(tracking_uri())
+        reason = without_password(str(error)).strip().splitlines()[0][:400]
+        raise UserError(f"MLflow at {where}: {reason}\nIs it up, and may you write there?") from error
+
+
+def without_password(text: str) -> str:
+    """``text`` with the credentials in its addresses struck out."""
+    return re.sub(r"//[^/@\s]+@", "//***@", text)

@@ -1,0 +1,148 @@
+"""The MLflow run of a training: found by its train key or made, and fed points, params, tags and inputs once each."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from pipeline.lineage import TrackedFile
+from pipeline.tracking import connection
+from pipeline.tracking.outbox import Outbox
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+TRAIN_KEY_TAG = "train_key"
+# Limits of one log_batch call.
+MAX_METRICS_PER_BATCH = 1000
+MAX_PARAMS_PER_BATCH = 100
+
+
+def find_or_make_run(client: "MlflowClient", train_key: str, start_time: int | None = None) -> str:
+    """The id of the run tagged with ``train_key``, newest first; a new one starts at ``start_time`` (ms) or now."""
+    experiment_id = _experiment_id(client)
+    found = client.search_runs(
+        [experiment_id], f"tags.{TRAIN_KEY_TAG} = '{train_key}'", max_results=1, order_by=["attributes.start_time DESC"]
+    )
+    if found:
+        return str(found[0].info.run_id)
+    run = client.create_run(
+        experiment_id,
+        start_time=start_time,
+        tags={TRAIN_KEY_TAG: train_key, "mlflow.source.name": "seq2sum", "mlflow.source.type": "PROJECT"},
+        run_name=f"train-{train_key[:8]}",
+    )
+    return str(run.info.run_id)
+
+
+def _experiment_id(client: "MlflowClient") -> str:
+    from mlflow.exceptions import MlflowException
+
+    name = connection.experiment_name()
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        embedded = connection.tracking_uri().startswith("sqlite:")
+        try:
+            location = f"{connection.EMBEDDED_ARTIFACTS}/{name}" if embedded else None
+            return str(client.create_experiment(name, artifact_location=location))
+        except MlflowException:
+            # Someone else may have made it in between.
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    return str(found.experiment_id)
+
+
+def close_dead_runs(client: "MlflowClient", trainer_tag: str, is_running: Callable[[str], bool]) -> None:
+    """Marks as KILLED the runs that say RUNNING though the process that their ``trainer_tag`` names is gone."""
+    for run in client.search_runs([_experiment_id(client)], "attributes.status = 'RUNNING'"):
+        trainer = run.data.tags.get(trainer_tag)
+        if trainer and not is_running(trainer):
+            client.set_terminated(run.info.run_id, "KILLED")
+
+
+class PointSender:
+    """Brings a run's metrics up to an outbox; what the server has already stays as it is."""
+
+    def __init__(self, client: "MlflowClient", run_id: str) -> None:
+        self._client = client
+        self._run_id = run_id
+        self._known: set[tuple[str, int]] = set()
+        self._keys_read: set[str] = set()
+
+    def send(self, outbox: Outbox) -> int:
+        """Sends the points that the server lacks; their number. Raises what the client raises; safe to call again."""
+        from mlflow.entities import Metric
+
+        stamped = outbox.points()
+        for key in {point.key for point, _ in stamped} - self._keys_read:
+            history = self._client.get_metric_history(self._run_id, key)
+            self._known |= {(metric.key, metric.step) for metric in history}
+            self._keys_read.add(key)
+        missing = [
+            Metric(point.key, point.value, timestamp, point.step)
+            for point, timestamp in stamped
+            if (point.key, point.step) not in self._known
+        ]
+        for start in range(0, len(missing), MAX_METRICS_PER_BATCH):
+            batch = missing[start : start + MAX_METRICS_PER_BATCH]
+            self._client.log_batch(self._run_id, metrics=batch)
+            self._known |= {(metric.key, metric.step) for metric in batch}
+        return len(missing)
+
+
+def log_params(client: "MlflowClient", run_id: str, params: Mapping[str, str]) -> list[str]:
+    """Logs the params that the run lacks; the keys of those that it has with another value (they can't be changed)."""
+    from mlflow.entities import Param
+
+    present = client.get_run(run_id).data.params
+    missing = [Param(key, value) for key, value in params.items() if key not in present]
+    for start in range(0, len(missing), MAX_PARAMS_PER_BATCH):
+        client.log_batch(run_id, params=missing[start : start + MAX_PARAMS_PER_BATCH])
+    return [key for key, value in params.items() if key in present and present[key] != value]
+
+
+def set_tags(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> None:
+    """Sets tags, over whatever stands there."""
+    from mlflow.entities import RunTag
+
+    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+
+def set_missing_tags(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> None:
+    """Sets the tags that the run lacks: what its training recorded is truer than what is found later."""
+    present = client.get_run(run_id).data.tags
+    set_tags(client, run_id, {key: value for key, value in tags.items() if key not in present})
+
+
+def log_changed_metrics(client: "MlflowClient", run_id: str, metrics: Mapping[str, float], step: int) -> None:
+    """Logs single numbers (not curves) at ``step``, each only if the run's latest value differs."""
+    from mlflow.entities import Metric
+
+    present = client.get_run(run_id).data.metrics
+    now = time.time_ns() // 1_000_000
+    changed = [Metric(key, value, now, step) for key, value in metrics.items() if present.get(key) != value]
+    for start in range(0, len(changed), MAX_METRICS_PER_BATCH):
+        client.log_batch(run_id, metrics=changed[start : start + MAX_METRICS_PER_BATCH])
+
+
+def log_inputs(client: "MlflowClient", run_id: str, inputs: Iterable[tuple[str, TrackedFile]]) -> None:
+    """Records data files as the run's inputs under their DVC hashes. ``inputs``: (what it was used for, file)."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    client.log_inputs(
+        run_id,
+        [
+            DatasetInput(
+                Dataset(
+                    name=file.path.as_posix(),
+                    digest=file.md5,
+                    source_type="local",
+                    source=json.dumps({"uri": file.path.as_posix()}),
+                    profile=json.dumps({"size_bytes": file.size_bytes}),
+                ),
+                [InputTag("mlflow.data.context", context)],
+            )
+            for context, file in inputs
+        ],
+    )

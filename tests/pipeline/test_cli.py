@@ -1,0 +1,169 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from pipeline.cli import app, models_table
+from pipeline.tracking.registry import Version
+from seq2sum.summarize import Summarizer
+from tests.pipeline.tracking.project import TEXTS, environment, make_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model") / "summarizer"
+    make_model(folder)
+    return folder
+
+
+@pytest.fixture
+def expected(model: Path) -> list[str]:
+    """The summaries of TEXTS by the model's own settings."""
+    summarizer = Summarizer.load(model)
+    assert summarizer.search is not None
+    return [summary.text for summary in summarizer.summarize(TEXTS, summarizer.search)]
+
+
+def summarize(model: Path, *arguments: str | Path, stdin: bytes = b"") -> Result:
+    command = ["summarize", "--model", str(model), *map(str, arguments)]
+    return CliRunner().invoke(app, command, input=stdin)
+
+
+def test_a_file_is_a_document_and_gives_a_line(model: Path, expected: list[str], tmp_path: Path) -> None:
+    files = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    for file, text in zip(files, TEXTS, strict=True):
+        file.write_text(text + "\n")
+    done = summarize(model, *files)
+    assert (done.exit_code, done.stdout.splitlines()) == (0, expected)
+
+
+@pytest.mark.parametrize("names", [[], ["-"]])
+def test_standard_input_is_one_document(model: Path, expected: list[str], names: list[str]) -> None:
+    done = summarize(model, *names, stdin=f"\ufeff{TEXTS[0]}\n".encode())
+    assert (done.exit_code, done.stdout.splitlines()) == (0, expected[:1])
+    done = summarize(model, *names, stdin="\n".join(TEXTS).encode())
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_with_lines_each_line_is_a_document(model: Path, expected: list[str], tmp_path: Path) -> None:
+    done = summarize(model, "--lines", stdin=("\r\n".join(TEXTS) + "\n").encode())
+    assert (done.exit_code, done.stdout.splitlines()) == (0, expected)
+    # Only a line feed ends a line: what Unicode calls a line separator stands within one.
+    done = summarize(model, "--lines", "--json", stdin=f"{TEXTS[0]}\u2028\x0b\x0c{TEXTS[1]}\n{TEXTS[1]}".encode())
+    assert [json.loads(line)["source"] for line in done.stdout.split("\n")[:-1]] == ["-:1", "-:2"]
+
+
+def test_jsonl_gives_its_documents_and_json_tells_where_each_came_from(
+    model: Path, expected: list[str], tmp_path: Path
+) -> None:
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text("".join(json.dumps({"document": text, "summary": "unused"}) + "\n\n" for text in TEXTS))
+    done = summarize(model, "--json", pairs)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["source"] for line in lines] == [f"{pairs}:1", f"{pairs}:3"]
+    assert [line["summary"].split() for line in lines] == [text.split() for text in expected]
+    assert all(line["score"] < 0 and line["truncated"] is False for line in lines)
+
+
+def test_a_document_that_is_cut_says_so(model: Path) -> None:
+    done = summarize(model, "--json", stdin=(" ".join(TEXTS) * 9).encode())
+    assert json.loads(done.stdout)["truncated"] is True
+
+
+@pytest.mark.parametrize(
+    ("flags", "search"),
+    [
+        (["--beam", "1"], {"beam_size": 1}),
+        (["--max-tokens", "3"], {"max_tokens": 3}),
+        (["--min-tokens", "8"], {"min_tokens": 8}),
+        (["--beam", "2", "--min-tokens", "0", "--max-tokens", "2"], {"beam_size": 2, "min_tokens": 0, "max_tokens": 2}),
+    ],
+)
+def test_flags_override_the_models_own_search(model: Path, flags: list[str], search: dict[str, int]) -> None:
+    summarizer = Summarizer.load(model)
+    assert summarizer.search is not None
+    own = summarizer.search
+    (wanted,) = summarizer.summarize(TEXTS[:1], own.model_copy(update=search))
+    (line,) = summarize(model, "--json", *flags, stdin=TEXTS[0].encode()).stdout.splitlines()
+    assert json.loads(line) == {"source": "-", "summary": wanted.text, "score": wanted.score, "truncated": False}
+    assert summarizer.summarize(TEXTS[:1], own) != [wanted]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("gone.txt", None, "gone.txt: No such file"),
+        ("empty.txt", b" \n", "empty.txt: empty"),
+        ("latin.txt", b"one\ntwo caf\xe9\n", r"latin.txt:2: byte 11 is not UTF-8"),
+        ("image.txt", b"\x89PNG\0", "image.txt: holds null bytes"),
+        ("bad.jsonl", b'{"document": "a"}\n{"docu\n', "bad.jsonl:2: expected a JSON object"),
+        ("list.jsonl", b"[]\n", "list.jsonl:1: expected a JSON object"),
+        ("other.jsonl", b'{"text": "a"}\n', 'other.jsonl:1: expected a JSON object with a field "document"'),
+        ("number.jsonl", b'{"document": 3}\n', 'number.jsonl:1: the field "document" is not text'),
+        ("blank.jsonl", b'{"document": " "}\n', "blank.jsonl:1: no text"),
+    ],
+)
+def test_bad_input_is_named_before_anything_is_loaded(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    done = summarize(tmp_path / "no model", tmp_path / name)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+def test_a_blank_line_among_lines_is_named(model: Path) -> None:
+    done = summarize(model, "--lines", stdin=b"one\n\nthree\n")
+    assert (done.exit_code, "-:2: no text" in done.stderr) == (2, True)
+
+
+def test_a_folder_without_a_model_or_settings_is_named(model: Path, tmp_path: Path) -> None:
+    done = summarize(tmp_path, stdin=b"text")
+    assert (done.exit_code, str(tmp_path) in done.stderr) == (2, True)
+    for file in model.iterdir():
+        if file.name != "search.json":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    done = summarize(tmp_path, stdin=b"text")
+    assert (done.exit_code, "search.json" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("flag", ["--beam", "--max-tokens"])
+def test_settings_out_of_range_are_refused(model: Path, flag: str) -> None:
+    done = summarize(model, flag, "0", stdin=b"text")
+    assert (done.exit_code, flag in done.stderr) == (2, True)
+
+
+def test_without_a_registry_the_user_is_told_what_to_run(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(TEXTS[0])
+    command = [sys.executable, "-c", "from pipeline.cli import app; app()", "summarize", "a.txt"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(""), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "make run" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_mlflow_is_not_imported_for_a_model_folder(model: Path) -> None:
+    code = "import sys; from pipeline.cli import app; app(standalone_mode=False); print('mlflow' in sys.modules)"
+    command = [sys.executable, "-c", code, "summarize", "--model", str(model), "-"]
+    done = subprocess.run(command, input=TEXTS[0], env=environment(""), capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_the_registry_is_listed_newest_first_as_given() -> None:
+    versions = [
+        Version(
+            "seq2sum", "10", ("challenger",), {"rouge1": "41.50", "git_sha": "0123456789abcdef"}, 1_700_000_000_000
+        ),
+        Version("seq2sum", "9", (), {}, 1_600_000_000_000),
+    ]
+    heading, newest, older = models_table(versions).splitlines()
+    assert heading.split()[:4] == ["name", "version", "alias", "R-1"]
+    assert newest.split()[:4] == ["seq2sum", "10", "challenger", "41.50"]
+    assert newest.endswith("0123456789")
+    assert older.split()[:4] == ["seq2sum", "9", "-", "-"]

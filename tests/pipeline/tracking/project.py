@@ -1,0 +1,136 @@
+"""A project folder as `dvc repro` leaves it, with a small untrained model, and a stand-in for its trainer."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REPO = Path(__file__).parents[3]
+TRAIN_KEY = "ab12" * 16
+STEPS = range(10, 60, 10)
+ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+TEXTS = ["The ferry leaves at noon and comes back before dark.", "A baker counts loaves; the mill counts sacks."]
+
+# Writes a journal line per step from `start` to `stop`, `pause` seconds apart, then does what `end` says.
+TRAINER = """
+import json, os, signal, sys, time
+from pathlib import Path
+from pipeline.tracking.live import live_curves
+folder, start, stop, pause, end = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), sys.argv[5]
+with live_curves(folder, sys.argv[6]):
+    slowest = 0.0
+    for step in range(start, stop):
+        began = time.perf_counter()
+        for name, values in (("journal", {"train/loss": 1 / step}), ("pace", {"pace/tokens_per_second": time.time()})):
+            with (folder / f"{name}.jsonl").open("a") as stream:
+                stream.write(json.dumps({"step": step, "phase": "likelihood", "values": values}) + "\\n")
+        slowest = max(slowest, time.perf_counter() - began)
+        time.sleep(pause)
+    print(slowest, flush=True)
+    if end == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if end == "raise":
+        raise RuntimeError("loss is not a number")
+"""
+
+
+def journal_lines(steps: range = STEPS) -> list[dict[str, Any]]:
+    return [
+        {"step": step, "phase": "likelihood", "values": {"train/loss": 1 / step, "validation/loss": 2 / step}}
+        for step in steps
+    ]
+
+
+def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def make_model(folder: Path) -> None:
+    import torch
+
+    from seq2sum.config import ModelParams, SearchParams
+    from seq2sum.data.tokenizer import EOS, Tokenizer
+    from seq2sum.model.folder import save_model
+    from seq2sum.model.summarizer import SummarizerModel
+    from seq2sum.summarize import save_search
+
+    torch.manual_seed(5)
+    sizes = {"embedding_size": 8, "encoder_size": 6, "encoder_layers": 1, "decoder_size": 10}
+    params = ModelParams.model_validate({"encoder": "bilstm", "dropout": 0.0, "copy_source": True, **sizes})
+    tokenizer = Tokenizer.train(TEXTS, vocab_size=300, min_frequency=2)
+    model = SummarizerModel(params, tokenizer.vocab_size)
+    # Likely to end, so that the least number of tokens makes a difference.
+    model.output_bias.data[EOS] = 4.0
+    save_model(folder, model, tokenizer, max_source_tokens=50)
+    search = {"beam_size": 3, "length_penalty": 0.6, "min_tokens": 4, "max_tokens": 8, "block_ngrams": 0}
+    save_search(folder, SearchParams.model_validate(search))
+
+
+def make_scores(rouge1: float = 40.0) -> dict[str, Any]:
+    systems = {
+        system: {kind: [value, value - 1, value + 1] for kind in ROUGE}
+        for system, value in {
+            "model": rouge1,
+            "lead": 34.0,
+            "first_sentence": 33.0,
+            "random": 20.0,
+            "oracle": 60.0,
+        }.items()
+    }
+    return {
+        "signature": "rouge-score:0.1.2",
+        "num_pairs": 20,
+        "systems": systems,
+        "paired": {kind: {"delta": rouge1 - 34.0, "p": 0.01} for kind in ROUGE},
+        "best_lead": "lead",
+        "num_lead_words": 12,
+        "statistics": {system: {"length_ratio": 0.9, "repeated_trigrams": 0.1} for system in systems},
+        "train": {"wall_seconds": 30.0, "tokens_per_second": 1000.0, "num_parameters": 1234},
+    }
+
+
+def make_project(folder: Path, model: Path) -> None:
+    """``model``: a model folder to copy."""
+    shutil.copy(REPO / "params.yaml", folder / "params.yaml")
+    shutil.copytree(model, folder / "models/summarizer")
+    write_lines(folder / "reports/journal.jsonl", journal_lines())
+    train = {"train_key": TRAIN_KEY, "wall_seconds": 30.0, "tokens_per_second": 1000.0, "num_parameters": 1234}
+    (folder / "reports/train.json").write_text(json.dumps(train))
+    (folder / "reports/scores.json").write_text(json.dumps(make_scores()))
+    entry = {"hash": "md5", "size": 3}
+    stages = {
+        "split": {"outs": [{"path": "data/split", "md5": "0" * 32 + ".dir", **entry}]},
+        "encode": {
+            "deps": [{"path": f"data/split/{name}.parquet", "md5": name[0] * 32, **entry} for name in ("train", "val")]
+        },
+    }
+    (folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+
+
+def environment(tracking_uri: str) -> dict[str, str]:
+    """For processes that work in a project folder as if this project were installed."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    own = {"PYTHONPATH": f"{REPO / 'src'}:{REPO}", "MLFLOW_TRACKING_URI": tracking_uri, "OMP_NUM_THREADS": "1"}
+    return inherited | own
+
+
+def start_trainer(
+    folder: Path, steps: range, pause: float, end: str, tracking_uri: str, train_key: str = TRAIN_KEY
+) -> "subprocess.Popen[str]":
+    """Starts the stand-in trainer in the project ``folder``; it prints the longest time that a step took."""
+    (folder / "trainer.py").write_text(TRAINER)
+    arguments = [".cache/checkpoints/" + train_key, str(steps.start), str(steps.stop), str(pause), end, train_key]
+    return subprocess.Popen(
+        [sys.executable, "trainer.py", *arguments],
+        cwd=folder,
+        env=environment(tracking_uri),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )

@@ -1,0 +1,105 @@
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from pipeline.tracking import follow as following
+from pipeline.tracking import runs
+from pipeline.tracking.follow import Trainer, follow, is_running
+from pipeline.tracking.live import OUTCOME_NAME, live_curves
+from tests.pipeline.tracking.project import TRAIN_KEY, journal_lines, write_lines
+
+
+@pytest.fixture
+def checkpoints(project: Path) -> Path:
+    return project / ".cache/checkpoints" / TRAIN_KEY
+
+
+def dead_trainer() -> Trainer:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    trainer = Trainer(process.pid)
+    assert trainer.is_running()
+    process.communicate()
+    return trainer
+
+
+def steps_of(client: MlflowClient, key: str) -> list[int]:
+    return sorted(metric.step for metric in client.get_metric_history(runs.find_or_make_run(client, TRAIN_KEY), key))
+
+
+@pytest.mark.parametrize("outcome", ["FINISHED", "FAILED", "KILLED"])
+def test_a_run_ends_as_its_training_ended(client: MlflowClient, checkpoints: Path, outcome: str) -> None:
+    write_lines(checkpoints / "journal.jsonl", journal_lines(range(3)[1:]))
+    write_lines(checkpoints / "pace.jsonl", [{"step": 1, "values": {"pace/elapsed_seconds": 2.0}}])
+    (checkpoints / OUTCOME_NAME).write_text(outcome)
+    follow(checkpoints, TRAIN_KEY, Trainer(os.getpid()))
+    run = client.get_run(runs.find_or_make_run(client, TRAIN_KEY))
+    assert run.info.status == outcome
+    assert steps_of(client, "train/loss") == steps_of(client, "validation/loss") == [1, 2]
+    assert steps_of(client, "pace/elapsed_seconds") == [1]
+    assert run.data.params["train.model.encoder_size"] == "128"
+    assert not any(key.startswith("evaluate.") for key in run.data.params)
+
+
+def test_a_trainer_gone_without_a_word_was_killed_and_goes_on_in_the_same_run(
+    client: MlflowClient, checkpoints: Path
+) -> None:
+    journal = checkpoints / "journal.jsonl"
+    write_lines(journal, journal_lines(range(1, 6)))
+    journal.write_text(journal.read_text() + '{"step": 6, "phase": "likelih')
+    follow(checkpoints, TRAIN_KEY, dead_trainer())
+    run_id = runs.find_or_make_run(client, TRAIN_KEY)
+    assert client.get_run(run_id).info.status == "KILLED"
+    # The resumed training goes back to its checkpoint at step 3 and writes the steps after it again.
+    write_lines(journal, journal_lines(range(1, 9)))
+    (checkpoints / OUTCOME_NAME).write_text("FINISHED")
+    follow(checkpoints, TRAIN_KEY, Trainer(os.getpid()))
+    assert runs.find_or_make_run(client, TRAIN_KEY) == run_id
+    assert client.get_run(run_id).info.status == "FINISHED"
+    assert steps_of(client, "train/loss") == [*range(1, 9)]
+
+
+def test_a_server_that_is_away_is_given_up_after_the_training(
+    project: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setattr(following, "DRAIN_SECONDS", 0.5)
+    monkeypatch.setattr(following, "POLL_SECONDS", 0.1)
+    write_lines(checkpoints / "journal.jsonl", journal_lines(range(1, 3)))
+    follow(checkpoints, TRAIN_KEY, dead_trainer())
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/mlflow.db")
+    (checkpoints / OUTCOME_NAME).write_text("FINISHED")
+    follow(checkpoints, TRAIN_KEY, Trainer(os.getpid()))
+    assert steps_of(MlflowClient(f"sqlite:///{project}/mlflow.db"), "train/loss") == [1, 2]
+
+
+def test_a_process_is_known_by_more_than_its_id() -> None:
+    here = Trainer(os.getpid())
+    host, pid, started = here.tag.rsplit(" ", 2)
+    assert is_running(here.tag)
+    assert not is_running(f"{host} {pid} {float(started) - 60}")
+    assert is_running(f"another-{host} {pid} {started}")
+    assert not dead_trainer().is_running()
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"), [(None, "FINISHED"), (RuntimeError("NaN"), "FAILED"), (KeyboardInterrupt(), "KILLED")]
+)
+def test_the_block_says_how_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException | None, outcome: str
+) -> None:
+    monkeypatch.setenv("SEQ2SUM_TRACKING", "off")
+    folder = tmp_path / "checkpoints"
+    with contextlib.suppress(RuntimeError, KeyboardInterrupt), live_curves(folder, TRAIN_KEY):
+        assert not (folder / OUTCOME_NAME).exists()
+        if error is not None:
+            raise error
+    assert (folder / OUTCOME_NAME).read_text() == outcome
+    with live_curves(folder, TRAIN_KEY):
+        assert not (folder / OUTCOME_NAME).exists()
+    assert sorted(path.name for path in folder.iterdir()) == [OUTCOME_NAME]
