@@ -33,6 +33,7 @@ flock 9 # A second make waits here and then finds the work done.
 is_done && exit 0
 
 python=$(find_python)
+trap 'echo "The set-up of .venv failed. Mend what is said above and call again: downloads are kept." >&2' ERR
 echo "Setting up .venv with $("$python" --version); this takes a minute or a few, once." >&2
 "$python" -m venv --clear .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
