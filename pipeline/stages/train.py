@@ -1,9 +1,6 @@
 """Stage train: encoded pairs to a model folder. Goes on where an interrupted training of the same key stood."""
 
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import torch
 
@@ -11,6 +8,7 @@ from pipeline import paths
 from pipeline.hardware import use_hardware
 from pipeline.stages.runner import run_stage
 from pipeline.supervision import exclusive, stop_when_asked
+from pipeline.tracking.live import live_curves
 from seq2sum.config import Params
 from seq2sum.data.encoded import EncodedPairs, read_info
 from seq2sum.data.tokenizer import Tokenizer
@@ -31,12 +29,11 @@ def train(params: Params) -> None:
     config = params.train.model_dump() | {"encode": params.encode.model_dump()}
     key = train_key(info["digest"] + sha256_of(paths.TOKENIZER), config)
     folder = paths.CHECKPOINTS / key
-    with exclusive(folder):
+    with exclusive(folder), live_curves(folder, key):
         torch.manual_seed(params.train.seed)
         model = SummarizerModel(params.train.model, tokenizer.vocab_size)
         training = Training(model, params.train, folder, device)
         training.resume()
-        start_live_tracking(folder, key)
         pairs, val_pairs = EncodedPairs.open(paths.ENCODED / "train"), EncodedPairs.open(paths.ENCODED / "val")
         batch_tokens = params.train.batch_tokens
         try:
@@ -58,15 +55,6 @@ def train(params: Params) -> None:
         }
         write_json(paths.TRAIN_REPORT, report)
         print(f"trained {report['num_parameters']:,} parameters; best step {progress.best_step:,}", flush=True)
-
-
-def start_live_tracking(folder: Path, key: str) -> None:
-    """Starts the process that streams the journal to MLflow; whatever befalls it, training is not disturbed."""
-    if os.environ.get("SEQ2SUM_TRACKING", "on") == "off":
-        return
-    command = [sys.executable, "-m", "pipeline.tracking.follow", str(folder), "--key", key, "--pid", str(os.getpid())]
-    with (folder / "tracking.log").open("ab") as log:
-        subprocess.Popen(["nice", *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
 
 if __name__ == "__main__":

@@ -190,6 +190,12 @@ class SearchParams(Section):
     max_tokens: Count = Field(description="Pieces after which a summary is cut.")
     block_ngrams: Annotated[int, Field(ge=0)] = Field(description="No n-gram of pieces of this size twice; 0 is off.")
 
+    @model_validator(mode="after")
+    def _lengths_fit(self) -> Self:
+        if self.min_tokens > self.max_tokens:
+            raise ValueError(f"min_tokens ({self.min_tokens}) is larger than max_tokens ({self.max_tokens})")
+        return self
+
 
 class RougeParams(Section):
     """What a ROUGE score means here; written out in the metric signature."""
@@ -269,6 +275,8 @@ def describe_problem(problem: object) -> str:
     assert isinstance(problem, dict)
     key = ".".join(str(part) for part in problem["loc"])
     kind, value = problem["type"], problem.get("input")
+    if kind == "value_error":
+        return ": ".join(part for part in (key, f"{problem['ctx']['error']}.") if part)
     if kind == "missing":
         return f"{key}: missing. Add it."
     if kind == "extra_forbidden":
