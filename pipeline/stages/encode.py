@@ -1,7 +1,5 @@
 """Stage encode: the pairs of train and val to piece ids that training maps into memory."""
 
-import os
-
 from pipeline import paths
 from pipeline.stages.runner import run_stage
 from pipeline.workers import num_workers
@@ -13,7 +11,6 @@ from seq2sum.files import replaced_folder
 
 def encode(params: Params) -> None:
     """Encodes both splits and writes them with their counts and digest."""
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the workers already share the cores
     tokenizer = Tokenizer.load(paths.TOKENIZER)
     tables = {"train": paths.TRAIN_PAIRS, "val": paths.VAL_PAIRS}
     with replaced_folder(paths.ENCODED) as folder:

@@ -1,7 +1,9 @@
 import hashlib
 import itertools
 import json
+import resource
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2sum.config import EncodeParams
+from seq2sum.data import encoding
 from seq2sum.data.encoded import EncodedColumn, EncodedPairs, read_info
 from seq2sum.data.encoding import encode_pairs
 from seq2sum.data.pairs import Pair, write_pairs
@@ -66,10 +69,16 @@ def test_rows_come_in_the_order_asked_for_without_a_copy(encoded: Path) -> None:
     assert pairs.sources(np.array([], int)) == []
 
 
-def test_what_is_written_does_not_depend_on_the_workers_or_the_run(encoded: Path, tmp_path: Path) -> None:
+def test_what_is_written_does_not_depend_on_the_workers_or_the_run(
+    encoded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "true")
+    monkeypatch.setattr(encoding, "PAIRS_PER_WORKER", 300)
     (tmp_path / "elsewhere").mkdir()
     assert contents(encode(tmp_path / "one", num_workers=1)) == contents(encoded)
-    assert contents(encode(tmp_path / "elsewhere" / "three", num_workers=3)) == contents(encoded)
+    assert "num_proc" not in capfd.readouterr().err
+    assert contents(encode(tmp_path / "elsewhere" / "three", num_workers=5)) == contents(encoded)
+    assert "num_proc=3" in capfd.readouterr().err  # 1,100 pairs are work for three
 
 
 def test_nothing_but_the_data_is_left_behind(encoded: Path) -> None:
@@ -130,6 +139,31 @@ def test_sliced_columns_read_right(rows: list[list[int]], start: int, data: st.D
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.parquet: not found"):
         encode_pairs({"train": tmp_path / "none.parquet"}, TOKENIZER, PARAMS, tmp_path, 1)
+
+
+def test_a_damaged_table_is_named(tmp_path: Path) -> None:
+    table = tmp_path / "table.parquet"
+    write_pairs(table, PAIRS)
+    content = bytearray(table.read_bytes())
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    content[100:footer] = bytes(footer - 100)
+    table.write_bytes(content)
+    with pytest.raises(UserError, match=r"table\.parquet: damaged: .*Remove it"):
+        encode_pairs({"train": table}, TOKENIZER, PARAMS, tmp_path, 1)
+
+
+def test_a_full_disk_is_no_damaged_table(tmp_path: Path) -> None:
+    table = tmp_path / "table.parquet"
+    write_pairs(table, PAIRS)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as a full disk, writing beyond the limit is an OSError
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            encode_pairs({"train": table}, TOKENIZER, PARAMS, tmp_path, 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
 def arrow_file(folder: Path) -> Path:

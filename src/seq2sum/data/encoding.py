@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +14,12 @@ from seq2sum.config import EncodeParams
 from seq2sum.data.encoded import COLUMNS, INFO, VERSION, EncodedPairs
 from seq2sum.data.pairs import count_pairs
 from seq2sum.data.tokenizer import Tokenizer
+from seq2sum.errors import UserError
 from seq2sum.files import write_json
 
 _BATCH_PAIRS = 1000
+# Starting workers takes about as long as one process with threads takes for some thousand pairs.
+PAIRS_PER_WORKER = 20_000
 _UNCUT_COLUMNS = ["num_source_tokens", "num_target_tokens"]
 
 
@@ -24,8 +28,9 @@ def encode_pairs(
 ) -> dict[str, Any]:
     """Encodes each split's table of pairs into the empty ``folder``, with an ``info.json``, which is also returned.
 
-    Memory does not grow with the corpus, and what is written does not depend on ``num_workers``. The info's
-    ``digest`` is the SHA-256 of all ids and lengths in order. Raises UserError if a table is missing or damaged.
+    Memory does not grow with the corpus. Up to ``num_workers`` processes share the work where there is much of it; what
+    is written does not depend on them. The info's ``digest`` is the SHA-256 of all ids and lengths in order.
+    Raises UserError if a table is missing or damaged.
     """
     digest = hashlib.sha256()
     splits = {}
@@ -33,11 +38,10 @@ def encode_pairs(
         splits[split] = _encode_table(table, tokenizer, params, folder / split, num_workers)
         digest.update(split.encode())
         EncodedPairs.open(folder / split).update(digest)
-    limits = params.model_dump()
     info = {
         "version": VERSION,
         "vocab_size": tokenizer.vocab_size,
-        **limits,
+        **params.model_dump(),
         "splits": splits,
         "digest": digest.hexdigest(),
     }
@@ -52,19 +56,20 @@ def _encode_table(
     import datasets  # takes seconds to import
 
     num_pairs = count_pairs(table)
+    num_processes = max(1, min(num_workers, num_pairs // PAIRS_PER_WORKER))
+    if num_processes > 1:
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the processes share the cores already
     ids, count = datasets.List(datasets.Value("int32")), datasets.Value("int32")
     features = datasets.Features(dict.fromkeys(COLUMNS, ids))
     # The library's caches lie beside its output and go with this call, instead of gathering in the home folder.
     cache = folder.with_name(f"{folder.name}.cache")
-    encoded = datasets.Dataset.from_parquet(
-        str(table), cache_dir=str(cache), columns=["document", "summary"], split=folder.name
-    ).map(
+    encoded = _texts(table, cache).map(
         functools.partial(_encode_batch, tokenizer=tokenizer, params=params),
         batched=True,
         batch_size=_BATCH_PAIRS,
         remove_columns=["document", "summary"],
         features=datasets.Features({**features, **dict.fromkeys(_UNCUT_COLUMNS, count)}),
-        num_proc=min(num_workers, num_pairs) if num_workers > 1 else None,
+        num_proc=num_processes if num_processes > 1 else None,
         cache_file_name=str(cache / "encoded.arrow"),
         new_fingerprint=folder.name,
         desc=f"encode {folder.name}",
@@ -81,6 +86,19 @@ def _encode_table(
         "num_source_tokens": int(np.minimum(sources, params.max_source_tokens).sum()),
         "num_target_tokens": int(np.minimum(targets, params.max_target_tokens).sum()),
     }
+
+
+def _texts(table: Path, cache: Path) -> Any:
+    """The documents and summaries of a table as a data set mapped from files in ``cache``."""
+    import datasets
+
+    try:
+        return datasets.Dataset.from_parquet(str(table), cache_dir=str(cache), columns=["document", "summary"])
+    except datasets.exceptions.DatasetGenerationError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno:  # the disk's fault, not the table's
+            raise cause from error
+        raise UserError(f"{table}: damaged: {cause}. Remove it and run the stage that writes it again.") from error
 
 
 def _encode_batch(rows: dict[str, list[str]], *, tokenizer: Tokenizer, params: EncodeParams) -> dict[str, Any]:
