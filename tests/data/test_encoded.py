@@ -148,7 +148,7 @@ def test_a_damaged_table_is_named(tmp_path: Path) -> None:
     footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
     content[100:footer] = bytes(footer - 100)
     table.write_bytes(content)
-    with pytest.raises(UserError, match=r"table\.parquet: damaged: .*Remove it"):
+    with pytest.raises(UserError, match=r"(?s)table\.parquet: damaged: .*Remove it"):
         encode_pairs({"train": table}, TOKENIZER, PARAMS, tmp_path, 1)
 
 
