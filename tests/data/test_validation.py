@@ -109,7 +109,7 @@ def test_a_looser_similarity_rejects_more() -> None:
 
 
 def test_verdicts_count_by_split_and_print_what_occurred() -> None:
-    pairs = [replace(GOOD, split="train"), replace(GOOD, split="train"), replace(GOOD, split="val", summary="")]
+    pairs = [replace(GOOD, split="val", summary=""), replace(GOOD, split="train"), replace(GOOD, split="train")]
     verdicts = judge_pairs(pairs, PARAMS)
     assert verdicts.counts == {"train": {"accepted": 1, "exact_duplicate": 1}, "val": {"empty": 1}}
     assert verdicts.reject_share == pytest.approx(2 / 3)

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from seq2sum.config import ValidateParams
 from seq2sum.data.duplicates import DuplicateIndex, Kind
 from seq2sum.data.overlap import words
-from seq2sum.data.pairs import Pair, pairs_schema
+from seq2sum.data.pairs import SPLITS, Pair, pairs_schema
 from seq2sum.files import replaced_file
 
 Unfit = Literal[
@@ -73,9 +73,10 @@ class Verdicts:
 
     def as_table(self) -> str:
         """The counts as lines of text: what happened by split. Reasons that did not occur are left out."""
-        rows = [("", *self.counts)]
+        splits = [split for split in ("all", *SPLITS) if split in self.counts]
+        rows = [("", *splits)]
         for outcome in ("accepted", *REASONS):
-            cells = [count[outcome] for count in self.counts.values()]
+            cells = [self.counts[split][outcome] for split in splits]
             if any(cells):
                 rows.append((outcome, *(f"{cell:,}" for cell in cells)))
         return "\n".join(f"  {name:<20}" + "".join(f"{cell:>12}" for cell in cells) for name, *cells in rows)
