@@ -27,9 +27,12 @@ class Section(BaseModel):
 SplitName = Literal["all", "train", "val", "test"]
 
 
-def _all_or_three(names: dict[SplitName, Value]) -> dict[SplitName, Value]:
-    if set(names) not in ({"all"}, {"train", "val", "test"}):
-        raise ValueError("give either `all`, which the pipeline splits, or each of `train`, `val` and `test`")
+def _all_or_train(names: dict[SplitName, Value]) -> dict[SplitName, Value]:
+    if set(names) != {"all"} and ("all" in names or "train" not in names):
+        raise ValueError(
+            "give `all`, which the pipeline splits, or `train` with `val` and `test`; of those two a missing one is "
+            "taken from train"
+        )
     return names
 
 
@@ -57,7 +60,7 @@ class HubSource(Section):
     revision: str = Field(description="Branch, tag or commit; a commit makes the run reproducible.")
     document: str = Field(description="Column that holds the document.")
     summary: str = Field(description="Column that holds the summary.")
-    splits: Annotated[dict[SplitName, str], AfterValidator(_all_or_three), AfterValidator(_distinct)] = Field(
+    splits: Annotated[dict[SplitName, str], AfterValidator(_all_or_train), AfterValidator(_distinct)] = Field(
         description="The hub's split name for each of ours, or under `all` the one that the pipeline splits."
     )
     streaming: bool = Field(description="Stream rows instead of caching the data set first.")
@@ -67,7 +70,7 @@ class FilesSource(Section):
     """Local files: JSONL, CSV, TSV or Parquet, also compressed (.gz, .xz, .zst)."""
 
     kind: Literal["files"]
-    paths: Annotated[dict[SplitName, list[str]], AfterValidator(_all_or_three)] = Field(
+    paths: Annotated[dict[SplitName, list[str]], AfterValidator(_all_or_train)] = Field(
         description="Globs for each split, or under `all` the globs of files that the pipeline splits."
     )
     document: str = Field(description="Column that holds the document.")

@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from seq2sum.config import load_params
+from seq2sum.errors import UserError
+
+COMMITTED = Path(__file__).parents[1] / "params.yaml"
+
+
+@pytest.fixture
+def params(tmp_path):
+    """The committed params as a dict, and a function that writes and loads them."""
+    values = yaml.safe_load(COMMITTED.read_text())
+
+    def load():
+        path = tmp_path / "params.yaml"
+        path.write_text(yaml.safe_dump(values))
+        return load_params(path)
+
+    return values, load
+
+
+def test_the_committed_params_are_valid_and_frozen():
+    loaded = load_params(COMMITTED)
+    with pytest.raises(Exception, match="frozen"):
+        loaded.train.seed = 3
+
+
+def test_an_unknown_key_is_named_with_its_path(params):
+    values, load = params
+    values["train"]["model"]["embeding_size"] = 3
+    with pytest.raises(UserError, match=r"params\.yaml[\s\S]*train\.model\.embeding_size: unknown"):
+        load()
+
+
+def test_every_missing_key_is_named(params):
+    values, load = params
+    del values["train"]["seed"], values["evaluate"]
+    with pytest.raises(UserError, match=r"2 bad key\(s\):[\s\S]*train\.seed: missing[\s\S]*evaluate: missing"):
+        load()
+
+
+def test_a_number_that_yaml_takes_for_text_says_how_to_write_it(params, tmp_path):
+    values, _ = params
+    path = tmp_path / "params.yaml"
+    text = yaml.safe_dump(values)
+    rate = values["train"]["learning_rate"]
+    path.write_text(text.replace(f"learning_rate: {rate}", "learning_rate: 1e-3"))
+    with pytest.raises(UserError, match=r"train\.learning_rate: '1e-3' is text to YAML.*0\.001"):
+        load_params(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("dropout", 1.0), ("dropout", None), ("embedding_size", 0), ("embedding_size", 12.5), ("copy_source", "yes")],
+)
+def test_values_out_of_range_or_of_another_type_are_refused(params, key, value):
+    values, load = params
+    values["train"]["model"][key] = value
+    with pytest.raises(UserError, match=rf"train\.model\.{key}: .*found"):
+        load()
+
+
+def test_lengths_that_exclude_each_other_are_refused(params):
+    values, load = params
+    values["evaluate"]["search"] |= {"min_tokens": 9, "max_tokens": 8}
+    with pytest.raises(UserError, match=r"evaluate\.search: min_tokens \(9\) is larger than max_tokens \(8\)"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("names", "fits"),
+    [
+        (["all"], True),
+        (["train", "val", "test"], True),
+        (["train", "test"], True),
+        (["train"], True),
+        (["all", "test"], False),
+        (["val", "test"], False),
+        ([], False),
+    ],
+)
+def test_a_source_names_all_or_its_train_split(params, names, fits):
+    values, load = params
+    values["ingest"]["source"] = {
+        "kind": "files", "paths": {name: [f"{name}.jsonl"] for name in names},
+        "document": "text", "summary": "title", "id": None, "group": None,
+    }  # fmt: skip
+    if fits:
+        assert set(load().ingest.source.paths) == set(names)
+    else:
+        with pytest.raises(UserError, match=r"ingest\.source\.files\.paths: give `all`"):
+            load()
+
+
+@pytest.mark.parametrize("content", ["a: [", "- 1\n- 2\n", "", "\tx: 1"])
+def test_a_file_that_is_no_params_file_is_named(tmp_path, content):
+    path = tmp_path / "params.yaml"
+    path.write_text(content)
+    with pytest.raises(UserError, match=r"params\.yaml"):
+        load_params(path)
+    with pytest.raises(UserError, match="not found"):
+        load_params(tmp_path / "other.yaml")
