@@ -11,6 +11,7 @@ import yaml
 
 from pipeline.preset import apply_preset
 from seq2sum.config import Params
+from seq2sum.training.identity import SHAPING_CODE
 
 ROOT = Path(__file__).parents[2]
 STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -35,6 +36,14 @@ def graph() -> grimp.ImportGraph:
 def imported_files(graph: grimp.ImportGraph, module: str) -> set[Path]:
     modules = {module} | graph.find_upstream_modules(module)
     return {file_of(name) for name in modules - UNTRACKED if file_of(name).suffix == ".py"}
+
+
+def test_the_train_key_covers_the_code_that_trains(graph: grimp.ImportGraph) -> None:
+    # Writing files does not shape weights; the rest as above.
+    needed = imported_files(graph, "seq2sum.training.trainer") - {file_of("seq2sum.files")}
+    covered = {path for part in SHAPING_CODE for path in python_files(Path("src/seq2sum", part))}
+    assert covered >= needed
+    assert covered - needed <= {Path("src/seq2sum/model/folder.py"), Path("src/seq2sum/training/identity.py")}
 
 
 def code_deps(stage: str) -> list[Path]:

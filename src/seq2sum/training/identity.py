@@ -10,8 +10,8 @@ import torch
 
 import seq2sum
 
-# The rooms whose code shapes the weights; search and evaluation may change without a new training.
-ROOMS = ("config.py", "data", "model", "training")
+# The code that shapes the weights; the rest of the library may change without a new training.
+SHAPING_CODE = ("data/batch.py", "data/encoded.py", "data/tokenizer.py", "model", "training")
 
 
 def train_key(data_digest: str, config: Mapping[str, Any]) -> str:
@@ -30,8 +30,8 @@ def train_key(data_digest: str, config: Mapping[str, Any]) -> str:
 
 def _code_digest(package: Path) -> str:
     digest = hashlib.sha256()
-    for room in ROOMS:
-        for file in sorted([package / room, *(package / room).rglob("*.py")]):
-            if file.suffix == ".py":
-                digest.update(f"{file.relative_to(package)}\0{len(file.read_bytes())}\0".encode() + file.read_bytes())
+    for part in (package / name for name in SHAPING_CODE):
+        for file in [part] if part.is_file() else sorted(part.rglob("*.py")):
+            content = file.read_bytes()
+            digest.update(f"{file.relative_to(package)}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()

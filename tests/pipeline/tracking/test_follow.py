@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from mlflow import MlflowClient
 
 from pipeline.tracking import follow as following
@@ -41,7 +42,8 @@ def test_a_run_ends_as_its_training_ended(client: MlflowClient, checkpoints: Pat
     assert run.info.status == outcome
     assert steps_of(client, "train/loss") == steps_of(client, "validation/loss") == [1, 2]
     assert steps_of(client, "pace/elapsed_seconds") == [1]
-    assert run.data.params["train.model.encoder_size"] == "128"
+    encoder_size = yaml.safe_load(Path("params.yaml").read_text())["train"]["model"]["encoder_size"]
+    assert run.data.params["train.model.encoder_size"] == str(encoder_size)
     assert not any(key.startswith("evaluate.") for key in run.data.params)
 
 
