@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from seq2sum.config import ModelParams, Section, read_section
 from seq2sum.data.tokenizer import Tokenizer
 from seq2sum.errors import UserError
-from seq2sum.files import replaced_file, write_text
+from seq2sum.files import write_text
 from seq2sum.model.summarizer import SummarizerModel
+from seq2sum.model.tensor_file import write_tensors
 
 WEIGHTS_FILE = "model.safetensors"
 MODEL_FILE = "model.json"
@@ -29,9 +30,7 @@ class ModelFacts(Section):
 def save_model(folder: Path, model: SummarizerModel, tokenizer: Tokenizer, max_source_tokens: int) -> None:
     """Writes the files that :func:`load_model` reads, each atomically."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    with replaced_file(folder / WEIGHTS_FILE) as beside:
-        save_file(weights, beside)
+    write_tensors(folder / WEIGHTS_FILE, model.state_dict())
     tokenizer.save(folder / TOKENIZER_FILE)
     facts = ModelFacts(
         format=FORMAT, network=model.params, vocab_size=len(model.output_bias), max_source_tokens=max_source_tokens

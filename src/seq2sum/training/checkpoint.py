@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
-from seq2sum.files import replaced_file, sha256_of, write_json
+from seq2sum.files import sha256_of, write_json
+from seq2sum.model.tensor_file import write_tensors
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +39,7 @@ class CheckpointStore:
     def save(self, step: int, checkpoint: Checkpoint) -> None:
         """Writes the checkpoint of ``step`` and drops all but the ``keep`` newest."""
         tensors = self.folder / f"step-{step:09d}.safetensors"
-        with replaced_file(tensors) as beside:
-            save_file({name: value.contiguous() for name, value in checkpoint.tensors.items()}, beside)
+        write_tensors(tensors, checkpoint.tensors)
         write_json(tensors.with_suffix(".json"), {"sha256": sha256_of(tensors), "facts": checkpoint.facts})
         for stale in self._facts_files()[self.keep :]:
             stale.unlink()
