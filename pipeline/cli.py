@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
+from pydantic import ValidationError
 
-from seq2sum.config import SearchParams
+from seq2sum.config import SearchParams, describe_problem
 from seq2sum.errors import UserError
 
 if TYPE_CHECKING:
@@ -181,10 +182,15 @@ def model_folder(given: Path | None) -> Iterator[Path]:
 
 
 def override(search: SearchParams | None, overrides: dict[str, int | None], folder: Path) -> SearchParams:
-    """The model's own search settings with the user's over them."""
+    """The model's own search settings with the user's over them. Raises UserError where these don't fit together."""
     if search is None:
         raise UserError(f"{folder}: has no search settings (search.json).")
-    return search.model_copy(update={key: value for key, value in overrides.items() if value is not None})
+    given = {key: value for key, value in overrides.items() if value is not None}
+    try:
+        return SearchParams.model_validate(search.model_dump() | given)
+    except ValidationError as error:
+        problems = "; ".join(describe_problem(problem) for problem in error.errors())
+        raise UserError(f"{problems} Mend the flags; what they leave out is the model's own.") from error
 
 
 @contextlib.contextmanager

@@ -30,6 +30,14 @@ def test_a_finished_write_replaces_the_file(tmp_path):
     assert os.listdir(path.parent) == ["out.txt"]
 
 
+def test_others_may_read_what_was_written_even_if_the_writer_makes_its_own_file(tmp_path):
+    path = tmp_path / "out.txt"
+    with replaced_file(path) as beside:
+        beside.unlink()
+        beside.touch(mode=0o600)
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
 def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
     path = tmp_path / "folder"
     with replaced_folder(path) as beside:

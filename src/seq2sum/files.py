@@ -19,11 +19,11 @@ def replaced_file(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.fchmod(descriptor, 0o644)
     os.close(descriptor)
     beside = Path(name)
     try:
         yield beside
+        beside.chmod(0o644)  # only now: a writer may have put another file there
         with beside.open("rb") as stream:
             os.fsync(stream.fileno())
         beside.replace(path)

@@ -138,6 +138,13 @@ def test_settings_out_of_range_are_refused(model: Path, flag: str) -> None:
     assert (done.exit_code, flag in done.stderr) == (2, True)
 
 
+def test_flags_that_contradict_each_other_or_the_model_are_refused(model: Path) -> None:
+    for flags in (["--min-tokens", "5", "--max-tokens", "4"], ["--min-tokens", "500"]):
+        done = summarize(model, *flags, stdin=b"text")
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "min_tokens" in done.stderr
+
+
 def test_without_a_registry_the_user_is_told_what_to_run(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(TEXTS[0])
     command = [sys.executable, "-c", "from pipeline.cli import app; app()", "summarize", "a.txt"]

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from seq2sum.config import TrainParams
+from seq2sum.errors import UserError
 from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.training.average import WeightAverage
 from seq2sum.training.schedule import learning_rate
@@ -98,13 +99,23 @@ def test_patience_ends_the_training(tmp_path):
     assert training.progress.bad_validations == 2
 
 
+@pytest.mark.parametrize("copy_source", [True, False])
 @pytest.mark.parametrize("stop_after", [1, 6, 13, 29])
-def test_stopping_and_resuming_changes_nothing(tmp_path, stop_after):
-    whole = fingerprint(tmp_path / "whole", run(tmp_path / "whole", train_params()))
+def test_stopping_and_resuming_changes_nothing(tmp_path, stop_after, copy_source):
+    params = train_params(model=tiny_params(dropout=0.1, copy_source=copy_source))
+    whole = fingerprint(tmp_path / "whole", run(tmp_path / "whole", params))
     asked = iter([False] * stop_after + [True])
     with pytest.raises(Interrupted):
-        run(tmp_path / "parts", train_params(), lambda: next(asked))
-    assert fingerprint(tmp_path / "parts", run(tmp_path / "parts", train_params())) == whole
+        run(tmp_path / "parts", params, lambda: next(asked))
+    assert fingerprint(tmp_path / "parts", run(tmp_path / "parts", params)) == whole
+
+
+@pytest.mark.parametrize("validate_every", [1, 500])
+def test_a_training_that_diverges_says_so_and_keeps_nothing_of_it(tmp_path, validate_every):
+    params = train_params(learning_rate=1e30, warmup_steps=0, label_smoothing=0.0, validate_every=validate_every)
+    with pytest.raises(UserError, match=r"diverged.*train\.learning_rate"):
+        run(tmp_path, params)
+    assert "NaN" not in (tmp_path / "journal.jsonl").read_text()
 
 
 TRAINER = """

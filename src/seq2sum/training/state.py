@@ -60,8 +60,9 @@ class Training:
             tensors[f"weights/{name}"] = parameter.detach()
             tensors[f"average/{name}"] = self.average.weights[index]
             tensors[f"best/{name}"] = self.best_weights[index]
-            for key in OPTIMIZER_KEYS:
-                tensors[f"optimizer/{key}/{name}"] = self.optimizer.state[parameter][key]
+            # Parameters without a gradient, the copier's where nothing is copied, have no state.
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                tensors[f"optimizer/{key}/{name}"] = value
         facts = {
             "progress": asdict(self.progress),
             "journal_bytes": self.journal.size(),
@@ -81,7 +82,8 @@ class Training:
             parameter.data.copy_(tensors[f"weights/{name}"])
             self.average.weights[index].copy_(tensors[f"average/{name}"])
             self.best_weights[index].copy_(tensors[f"best/{name}"])
-            self.optimizer.state[parameter] = {key: tensors[f"optimizer/{key}/{name}"] for key in OPTIMIZER_KEYS}
+            stored = {key: tensors.get(f"optimizer/{key}/{name}") for key in OPTIMIZER_KEYS}
+            self.optimizer.state[parameter] = {key: value for key, value in stored.items() if value is not None}
         self.progress = Progress(**facts["progress"])
         self.journal.cut(facts["journal_bytes"])
         self.pace.cut(facts["pace_bytes"])

@@ -1,5 +1,6 @@
 """The training loop, as functions over a ``Training``."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from tqdm import tqdm
 from seq2sum.config import TrainParams
 from seq2sum.data.batch import Batch, make_batch
 from seq2sum.data.encoded import EncodedPairs
+from seq2sum.errors import UserError
 from seq2sum.model.dropout import Noise
 from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.training.loss import negative_log_likelihood
@@ -36,7 +38,7 @@ def fit(
     """Trains from where ``training`` stands to its end; the model then has its best weights.
 
     ``validate`` gives the loss by which the best weights are picked and training is stopped early. As soon as
-    ``should_stop`` says so, a checkpoint is written and Interrupted raised.
+    ``should_stop`` says so, a checkpoint is written and Interrupted raised. Raises UserError if the training diverges.
     """
     params, progress = training.params, training.progress
     clock = _Clock(progress)
@@ -57,7 +59,7 @@ def fit(
                 bar.set_postfix(_report(training))
             if progress.step % params.validate_every == 0 or progress.step == params.max_steps:
                 with training.average.applied(training.model):
-                    loss = validate(training.model)
+                    loss = _finite(validate(training.model), progress.step)
                 training.journal.on_metrics(progress.step, PHASE, {"validation/loss": loss})
                 training.keep_best(loss)
             if progress.step % params.checkpoint_every == 0:
@@ -68,7 +70,10 @@ def fit(
 
 
 def train_step(training: Training, batch: Batch) -> float:
-    """One optimizer update; returns the summed loss of the batch's target tokens."""
+    """One optimizer update; returns the summed loss of the batch's target tokens.
+
+    Raises UserError if that is no finite number.
+    """
     params, model, step = training.params, training.model, training.progress.step
     generator = torch.Generator(device=training.device).manual_seed(params.seed * 2**32 + step)
     noise = Noise(params.model.dropout, generator)
@@ -83,7 +88,16 @@ def train_step(training: Training, batch: Batch) -> float:
         group["lr"] = learning_rate(step, params.learning_rate, params.warmup_steps, params.max_steps)
     training.optimizer.step()
     training.average.update(model, step)
-    return loss.item()
+    return _finite(loss.item(), step)
+
+
+def _finite(loss: float, step: int) -> float:
+    if not math.isfinite(loss):
+        raise UserError(
+            f"the training has diverged: at step {step:,} the loss is {loss}. "
+            "Lower train.learning_rate or train.clip_norm in params.yaml, or raise train.warmup_steps."
+        )
+    return loss
 
 
 @torch.no_grad()
