@@ -78,7 +78,7 @@ def test_a_document_that_is_cut_says_so(model: Path) -> None:
     ("flags", "search"),
     [
         (["--beam", "1"], {"beam_size": 1}),
-        (["--max-tokens", "5"], {"max_tokens": 5}),
+        (["--max-tokens", "3", "--min-tokens", "3"], {"max_tokens": 3, "min_tokens": 3}),
         (["--min-tokens", "8"], {"min_tokens": 8}),
         (["--beam", "2", "--min-tokens", "0", "--max-tokens", "2"], {"beam_size": 2, "min_tokens": 0, "max_tokens": 2}),
     ],
