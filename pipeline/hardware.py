@@ -27,7 +27,7 @@ def use_hardware() -> torch.device:
         raise UserError(f"SEQ2SUM_THREADS={threads}: must be a whole number from 1 on.")
     torch.set_num_threads(int(threads))
     _reuse_large_blocks()
-    # oneDNN keeps compiled kernels for the last 1,024 shapes; batches hardly ever repeat one, so that only costs memory.
+    # oneDNN keeps the kernels of the last 1,024 shapes; batches hardly ever repeat one, so that only costs memory.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
     return device
 

@@ -80,6 +80,15 @@ def flat_params(path: Path) -> dict[str, str]:
     return flat
 
 
+def require_unchanged(params: Path, lock: Path) -> None:
+    """Raises UserError naming the sections of ``params`` that changed since the results in dvc.lock were made."""
+    now = yaml.safe_load(params.read_text(encoding="utf-8"))
+    stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"].values()
+    then = {key: value for stage in stages for key, value in stage.get("params", {}).get(params.name, {}).items()}
+    if changed := [section for section, value in then.items() if now.get(section) != value]:
+        raise UserError(f"{params}: {', '.join(changed)} changed since the results were made. Run `dvc repro` first.")
+
+
 def tracked_files(lock: Path) -> dict[Path, TrackedFile]:
     """All files and folders that dvc.lock has a hash of. Raises UserError if the file is missing or no lock file."""
     try:

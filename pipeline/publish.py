@@ -66,6 +66,8 @@ class Published(NamedTuple):
 def read_results() -> Results:
     """Raises UserError naming the file that is missing or damaged."""
     load_params(paths.PARAMS)
+    data = lineage.tracked_files(paths.DVC_LOCK)
+    lineage.require_unchanged(paths.PARAMS, paths.DVC_LOCK)
     train, scores = _read_json(paths.TRAIN_REPORT), _read_json(paths.SCORES)
     for path, report, key in ((paths.TRAIN_REPORT, train, "train_key"), (paths.SCORES, scores, "systems")):
         if key not in report:
@@ -78,7 +80,7 @@ def read_results() -> Results:
         train=train,
         scores=scores,
         search=read_section(paths.MODEL / "search.json", SearchParams),
-        data=lineage.tracked_files(paths.DVC_LOCK),
+        data=data,
         publish_key=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
     )
 
@@ -210,6 +212,9 @@ def main() -> int:
             f"\npublish failed: {error}\nNothing is lost: `python -m pipeline.publish` goes on from here.",
             file=sys.stderr,
         )
+        return 2
+    except OSError as error:
+        print(f"\npublish failed: {error}. Free space or fix access, then run again.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

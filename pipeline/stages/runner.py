@@ -1,5 +1,6 @@
 """What every stage's command line shares: params in, one-screen errors out."""
 
+import signal
 import sys
 from collections.abc import Callable
 
@@ -10,6 +11,8 @@ from seq2sum.errors import UserError
 
 def run_stage(name: str, stage: Callable[[Params], None]) -> None:
     """Runs ``stage`` with the validated params.yaml; exits with 2 on what the user can mend."""
+    # As an exception it lets unfinished outputs be removed; a stage may still take the signal over.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         stage(load_params(paths.PARAMS))
     except UserError as error:

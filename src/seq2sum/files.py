@@ -40,8 +40,13 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     try:
         yield beside
         if path.exists():
-            shutil.rmtree(path)
-        beside.replace(path)
+            # Renamed first: a kill while it is being deleted must not leave a part of it under the name.
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
+            path.replace(old)
+            beside.replace(path)
+            shutil.rmtree(old)
+        else:
+            beside.replace(path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

@@ -13,6 +13,7 @@ from seq2sum.config import SearchParams, read_section
 from seq2sum.data.batch import make_source
 from seq2sum.data.tokenizer import BOS, EOS, MASK, PAD, Tokenizer
 from seq2sum.decoding.search import Hypothesis, beam_search
+from seq2sum.errors import UserError
 from seq2sum.files import write_text
 from seq2sum.model.decoder import DecoderState, Memory
 from seq2sum.model.folder import load_model
@@ -72,7 +73,8 @@ class Summarizer:
     def summarize(self, documents: Sequence[str], search: SearchParams, progress: bool = False) -> list[Summary]:
         """One summary per document, in order. A document without text gets an empty summary.
 
-        Documents longer than the model reads are cut, and the summary says so.
+        Documents longer than the model reads are cut, and the summary says so. Raises UserError if the search settings
+        leave no way to end a summary.
         """
         summaries = [Summary("", 0.0, False)] * len(documents)
         encoded = self.tokenizer.encode_batch([document.strip() for document in documents])
@@ -80,6 +82,10 @@ class Summarizer:
             for indices in self._batches([len(ids) for ids in encoded]):
                 rows = [np.array(encoded[index][: self.max_source_tokens]) for index in indices]
                 for index, hypotheses in zip(indices, self._search(rows, search), strict=True):
+                    if not hypotheses:
+                        raise UserError(
+                            f"document {index + 1}: no summary meets the search settings ({search}). Loosen them."
+                        )
                     text = self.tokenizer.decode(hypotheses[0].ids).strip()
                     cut = len(encoded[index]) > self.max_source_tokens
                     summaries[index] = Summary(text, hypotheses[0].score, cut)

@@ -56,7 +56,7 @@ def test_no_group_crosses_splits_and_shares_are_about_as_asked() -> None:
     assert division.report == {
         "num_pairs": {split: division.outcomes.count(split) for split in ("train", "val", "test")},
         "taken_by": {"val": "hash of group", "test": "hash of group"},
-        "removed_from_train": {"same_group": 0, "exact_duplicate": 0, "near_duplicate": 0},
+        "removed": {"same_group": 0, "exact_duplicate": 0, "near_duplicate": 0},
         "val_pairs_that_repeat_test": 0,
     }
 
@@ -123,8 +123,23 @@ def test_train_loses_what_repeats_val_or_test() -> None:
         "val", "test", "train", "exact_duplicate", "near_duplicate", "same_group", "val", "train",
     ]  # fmt: skip
     assert division.report["num_pairs"] == {"train": 2, "val": 2, "test": 1}
-    assert division.report["removed_from_train"] == {"same_group": 1, "exact_duplicate": 1, "near_duplicate": 1}
+    assert division.report["removed"] == {"same_group": 1, "exact_duplicate": 1, "near_duplicate": 1}
     assert division.report["val_pairs_that_repeat_test"] == 1
+
+
+def test_a_val_taken_from_train_gives_nothing_of_the_sources_test_away() -> None:
+    pairs = [make_pair(number, split="train") for number in range(60)]
+    tests = [
+        replace(make_pair(100 + number, split="test"), document=text(number) if number % 2 else text(500 + number))
+        for number in range(60)
+    ]
+    tests = [replace(pair, group=pairs[number].group) if number % 3 == 0 else pair for number, pair in enumerate(tests)]
+    division = divide(pairs + tests)
+    kept = [pair for pair, split in zip(pairs, division.outcomes, strict=False) if split in ("train", "val")]
+    assert division.outcomes[60:] == ["test"] * 60
+    assert "val" in division.outcomes
+    assert not {pair.group for pair in kept} & {pair.group for pair in tests}
+    assert not {pair.document for pair in kept} & {pair.document for pair in tests}
 
 
 def test_no_document_of_train_is_in_val_or_test_after_a_split_by_hash() -> None:

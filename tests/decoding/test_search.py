@@ -148,3 +148,8 @@ def test_states_follow_their_beams():
             assert path[0] == BEGIN
             assert all(TABLE[a, b] > 0 for a, b in itertools.pairwise(path))
     assert len({tuple(path) for path in seen[-1][0].tolist()}) == 2
+
+
+def test_constraints_that_leave_nothing_give_no_hypothesis():
+    # Two pieces without repetition cannot make three.
+    assert search(TABLE[None], beam_size=2, min_tokens=3, max_tokens=6, block_ngrams=1) == [[]]

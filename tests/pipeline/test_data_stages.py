@@ -226,7 +226,7 @@ def test_split_honours_the_sources_own(capsys: pytest.CaptureFixture[str]) -> No
     assert [pair.id for pair in read_pairs(paths.TEST_PAIRS)] == [pair.id for pair in pairs[3::4]]
     assert [pair.id for pair in read_pairs(paths.VAL_PAIRS)] == [pair.id for pair in pairs[2::4]]
     assert "leak" not in {pair.id for pair in read_pairs(paths.TRAIN_PAIRS)}
-    assert json.loads(paths.SPLIT_REPORT.read_text())["removed_from_train"]["exact_duplicate"] == 1
+    assert json.loads(paths.SPLIT_REPORT.read_text())["removed"]["exact_duplicate"] == 1
 
 
 def test_an_empty_split_fails_and_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:

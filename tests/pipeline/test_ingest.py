@@ -11,8 +11,9 @@ import yaml
 from pipeline import paths
 from pipeline.stages import ingest, locate
 from pipeline.stages.runner import run_stage
-from seq2sum.config import load_params
+from seq2sum.config import DebianSource, load_params
 from seq2sum.data.pairs import Pair, read_pairs
+from seq2sum.data.sources.located import locate as locating
 from seq2sum.errors import UserError
 from tests.data.archive import Entry, serve, write_archive
 
@@ -136,6 +137,16 @@ def test_a_source_that_yields_nothing_is_an_error(monkeypatch: pytest.MonkeyPatc
         with pytest.raises(UserError, match=r"the source yields no pairs\. Mend ingest\.source"):
             run_both()
     assert not paths.RAW_PAIRS.parent.exists()
+
+
+def test_another_suite_of_a_mirror_is_another_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = DebianSource(kind="debian", min_boilerplate_sources=5)
+    found = [locating(source)]
+    monkeypatch.setenv("SEQ2SUM_DEBIAN_MIRROR", "https://mirror.example")
+    found.append(locating(source))
+    monkeypatch.setenv("SEQ2SUM_DEBIAN_SUITE", "testing")
+    found.append(locating(source))
+    assert [state.get("suite") for state in found] == [None, "stable", "testing"]
 
 
 def test_locating_stays_cheap() -> None:

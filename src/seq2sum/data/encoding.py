@@ -102,7 +102,9 @@ def _texts(table: Path, cache: Path) -> Any:
 
 
 def _encode_batch(rows: dict[str, list[str]], *, tokenizer: Tokenizer, params: EncodeParams) -> dict[str, Any]:
-    sources, targets = tokenizer.encode_batch(rows["document"]), tokenizer.encode_batch(rows["summary"])
+    sources, targets = (
+        tokenizer.encode_batch([text.strip() for text in rows[column]]) for column in ("document", "summary")
+    )
     limits = (params.max_source_tokens, params.max_target_tokens)
     cut = [[ids[:limit] for ids in side] for side, limit in zip((sources, targets), limits, strict=True)]
     uncut = [[len(ids) for ids in side] for side in (sources, targets)]

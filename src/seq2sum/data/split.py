@@ -2,7 +2,7 @@
 
 The source's own val and test are kept whole. Which of the two it lacks is taken from its other pairs by a hash of their
 group. Then what repeats val or test is removed from train: pairs of the same group (only a source's own split has
-such), of the same document, and of a near duplicate.
+such), of the same document, and of a near duplicate. A val that was taken here loses what repeats test, too.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ def divide_pairs(read: ReadPairs, params: SplitParams) -> Division:
                 f"{num_assigned['val']:,} and test {num_assigned['test']:,}. Change split.val_share, split.test_share "
                 "or split.salt in params.yaml, or bring more pairs."
             )
-    num_alike = _remove_leaks(read, outcomes, params)
+    num_alike = _remove_leaks(read, outcomes, "val" in own, params)
     counts = Counter(outcomes)
     removed = {removal: counts[removal] for removal in REMOVALS}
     if not counts["train"]:
@@ -62,7 +62,7 @@ def divide_pairs(read: ReadPairs, params: SplitParams) -> Division:
     report = {
         "num_pairs": {split: counts[split] for split in SPLITS},
         "taken_by": {split: "source" if split in own else "hash of group" for split in ("val", "test")},
-        "removed_from_train": removed,
+        "removed": removed,
         "val_pairs_that_repeat_test": num_alike,
     }
     return Division(outcomes, report)
@@ -80,27 +80,33 @@ def _split_of(pair: Pair, own: set[Split | None], params: SplitParams) -> Split:
     return "train"
 
 
-def _remove_leaks(read: ReadPairs, outcomes: list[Split | Removal], params: SplitParams) -> int:
-    """Puts the reason in place of ``train`` for pairs that repeat val or test; returns how many of val repeat test."""
+def _remove_leaks(read: ReadPairs, outcomes: list[Split | Removal], keep_val: bool, params: SplitParams) -> int:
+    """Puts the reason in place of the split for pairs that repeat val or test; returns how many of val repeat test.
+
+    With ``keep_val`` val stays whole.
+    """
     num_alike = 0
     with _index(params) as val, _index(params) as test:
-        held_out_groups = set()
+        groups: dict[str, set[str]] = {"val": set(), "test": set()}
         for pair, outcome in zip(read(), outcomes, strict=True):
             if outcome in ("val", "test"):
-                held_out_groups.add(pair.group)
+                groups[outcome].add(pair.group)
                 index = val if outcome == "val" else test
                 index.add(index.fingerprint(pair.document, words(pair.document)))
         for position, (pair, outcome) in enumerate(zip(read(), list(outcomes), strict=True)):
             if outcome == "test":
                 continue
-            if outcome == "train" and pair.group in held_out_groups:
+            is_movable = outcome == "train" or not keep_val
+            if is_movable and (pair.group in groups["test"] or (outcome == "train" and pair.group in groups["val"])):
                 outcomes[position] = "same_group"
                 continue
             document = test.fingerprint(pair.document, words(pair.document))
             match = test.find(document)
             if outcome == "val":
                 num_alike += match is not None
-            elif match := match or val.find(document):
+            else:
+                match = match or val.find(document)
+            if match and is_movable:
                 outcomes[position] = match.kind
     return num_alike
 

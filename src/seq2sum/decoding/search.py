@@ -46,7 +46,7 @@ def beam_search(
     end_id: int,
     forbidden_ids: Sequence[int] = (),
 ) -> list[list[Hypothesis]]:
-    """The up to K best hypotheses of every document, best first; at least one each.
+    """The up to K best hypotheses of every document, best first; none where the constraints leave nothing to choose.
 
     ``latest_ids`` [B, 1] begin the sequences. A hypothesis ends by choosing ``end_id``, and has to after
     ``params.max_tokens`` pieces. A document is done once K hypotheses have ended, or when no open one can still

@@ -8,7 +8,7 @@ class Noise:
     """Inverted dropout (Srivastava et al. 2014) drawing from its own generator.
 
     The global generator would tie a mask to everything that ran before it, in whichever thread; a generator seeded
-    per step and shard makes masks reproducible on resume and with any number of workers.
+    per step makes masks reproducible on resume.
     """
 
     def __init__(self, rate: float, generator: torch.Generator) -> None:

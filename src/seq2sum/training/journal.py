@@ -4,14 +4,6 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
-
-
-class Observer(Protocol):
-    """Whoever is told the metrics of a training."""
-
-    def on_metrics(self, step: int, phase: str, values: Mapping[str, float]) -> None:
-        """Takes the ``values`` of ``step``; must not raise for reasons of its own (a lost server, say)."""
 
 
 class Journal:

@@ -104,8 +104,10 @@ def make_project(folder: Path, model: Path) -> None:
     (folder / "reports/train.json").write_text(json.dumps(train))
     (folder / "reports/scores.json").write_text(json.dumps(make_scores()))
     entry = {"hash": "md5", "size": 3}
+    params = yaml.safe_load((folder / "params.yaml").read_text())
     stages = {
         "split": {"outs": [{"path": "data/split", "md5": "0" * 32 + ".dir", **entry}]},
+        "evaluate": {"params": {"params.yaml": {"evaluate": params["evaluate"]}}},
         "encode": {
             "deps": [{"path": f"data/split/{name}.parquet", "md5": name[0] * 32, **entry} for name in ("train", "val")]
         },

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from mlflow import MlflowClient
 
 from pipeline import publish
@@ -243,6 +244,15 @@ def test_a_missing_or_broken_result_is_named(project: Path, path: str, content: 
     else:
         (project / path).write_text(content)
     with pytest.raises(UserError, match=message):
+        publish.read_results()
+
+
+def test_params_that_changed_after_the_results_are_refused(project: Path) -> None:
+    params = project / "params.yaml"
+    values = yaml.safe_load(params.read_text())
+    values["evaluate"]["search"]["beam_size"] += 1
+    params.write_text(yaml.safe_dump(values))
+    with pytest.raises(UserError, match=r"params\.yaml: evaluate changed since the results were made.*dvc repro"):
         publish.read_results()
 
 

@@ -4,6 +4,7 @@ Imports nothing heavy, since it runs each time.
 """
 
 import glob
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,16 @@ class LocatedFile:
 def locate(source: DebianSource | HubSource | FilesSource) -> dict[str, Any]:
     """What the source names, as JSON: equal to an earlier call's while the pairs would be the same.
 
-    For ``files`` every file with its SHA-256; for ``hub`` the data set and its revision; for ``debian`` the kind
-    alone, because asking the archive would need the network each time. Raises UserError like :func:`locate_files`.
+    For ``files`` every file with its SHA-256; for ``hub`` the data set and its revision; for ``debian`` the suite of
+    a named mirror, but not what the archive holds now, since asking would need the network each time.
+    Raises UserError like :func:`locate_files`.
     """
     if isinstance(source, FilesSource):
         return {"kind": source.kind, "files": [asdict(file) for file in locate_files(source)]}
     if isinstance(source, HubSource):
         return {"kind": source.kind, "name": source.name, "config": source.config, "revision": source.revision}
+    if os.environ.get("SEQ2SUM_DEBIAN_MIRROR"):
+        return {"kind": source.kind, "suite": os.environ.get("SEQ2SUM_DEBIAN_SUITE") or "stable"}
     return {"kind": source.kind}
 
 
