@@ -158,6 +158,7 @@ def _add_version(client: "MlflowClient", run_id: str, results: Results, tags: di
 def report(results: Results, published: Published) -> str:
     """What the user sees at the end."""
     version = published.version
+    is_champion = registry.CHAMPION in version.aliases
     state = "registered" if published.is_new else "was registered before; nothing new"
     return "\n".join(
         [
@@ -165,6 +166,11 @@ def report(results: Results, published: Published) -> str:
             scores_table(results.scores),
             "",
             f"model      {version.name} version {version.number}, alias {', '.join(version.aliases)} ({state})",
+            *(
+                []
+                if is_champion
+                else ["           `seq2sum summarize` goes on with the champion; `seq2sum models` lists both"]
+            ),
             f"run        {published.run_id}",
             *(f"note       the run keeps another value of {key}" for key in published.kept_params),
             "",

@@ -145,7 +145,9 @@ def test_a_training_repeated_in_another_time_is_the_same_version(project: Path, 
 def test_the_next_version_is_a_challenger_and_the_champion_stays(project: Path) -> None:
     for rouge1 in (40.0, 41.0, 42.0):
         (project / "reports/scores.json").write_text(json.dumps(make_scores(rouge1)))
-        publish.publish(publish.read_results())
+        results = publish.read_results()
+        told = publish.report(results, publish.publish(results))
+        assert ("goes on with the champion" in told) == (rouge1 > 40)
     versions = registry.versions(connection.connect())
     assert [(one.number, one.aliases, one.tags["rouge1"]) for one in versions] == [
         ("3", ("challenger",), "42.00"),
