@@ -218,7 +218,7 @@ def test_a_hub_out_of_reach_is_an_error_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "splits", [{"train": "train"}, {"all": "x", "train": "y"}, {"train": "a", "val": "a", "test": "b"}, {}]
+    "splits", [{"val": "v", "test": "t"}, {"all": "x", "train": "y"}, {"train": "a", "val": "a", "test": "b"}, {}]
 )
 def test_splits_that_make_no_sense_are_refused(splits: dict[str, str]) -> None:
     with pytest.raises(ValidationError, match=r"`all`|named twice"):
