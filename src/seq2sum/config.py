@@ -145,6 +145,9 @@ class EncodeParams(Section):
 
     max_source_tokens: Count = Field(description="Documents are cut to this many pieces.")
     max_target_tokens: Count = Field(description="Training pairs with longer summaries are cut to this many pieces.")
+    pretrain_sentences: Annotated[int, Field(ge=0)] = Field(
+        description="Sentences of each train document that the pretraining phase learns to write from the others."
+    )
 
 
 class ModelParams(Section):
@@ -156,18 +159,43 @@ class ModelParams(Section):
     encoder_layers: Count = Field(description="Encoder layers.")
     decoder_size: Count = Field(description="Size of the decoder's hidden states.")
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(description="Dropout on embeddings and outputs.")
+    variational_dropout: bool = Field(description="Whether all positions of a row lose the same features.")
     copy_source: bool = Field(description="Whether the decoder may copy pieces from the document.")
+
+
+class PhaseParams(Section):
+    """A phase of the training beside the likelihood phase, which has its values in the section itself."""
+
+    max_steps: Annotated[int, Field(ge=0)] = Field(description="Optimizer updates; 0 leaves the phase out.")
+    learning_rate: Annotated[float, Field(gt=0.0)] = Field(description="Peak learning rate.")
+    warmup_steps: Annotated[int, Field(ge=0)] = Field(description="Steps of linear warm-up from zero.")
+
+
+class RewardParams(PhaseParams):
+    """The last phase: raises the expected ROUGE of sampled summaries."""
+
+    num_samples: Annotated[int, Field(ge=2)] = Field(description="Summaries drawn per document; each is a baseline.")
+    max_tokens: Count = Field(description="Pieces after which a drawn summary is cut.")
+    likelihood_weight: Share = Field(description="Weight of the likelihood of the reference beside the reward.")
+    tokenizer: Literal["rouge", "unicode"] = Field(
+        description="What the reward takes for words: `rouge`: [a-z0-9]+, stemmed; `unicode`: words of any script."
+    )
 
 
 class TrainParams(Section):
     """The training loop. A step is one optimizer update on one global batch."""
 
-    seed: Seed = Field(description="Seed of the initial weights, the batch order and dropout.")
+    seed: Seed = Field(description="Seed of the initial weights, the batch order, dropout and sampling.")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        description="Type of matrix products; weights and sums stay float32. auto: bfloat16 where it is fast."
+    )
     model: ModelParams
     batch_tokens: Count = Field(description="Padded source plus target tokens in a global batch.")
-    max_steps: Count = Field(description="Optimizer updates.")
+    pretrain: PhaseParams = Field(description="A phase before it, on sentences that train documents lost.")
+    max_steps: Count = Field(description="Optimizer updates of the likelihood phase.")
     learning_rate: Annotated[float, Field(gt=0.0)] = Field(description="Peak learning rate.")
     warmup_steps: Annotated[int, Field(ge=0)] = Field(description="Steps of linear warm-up from zero.")
+    reward: RewardParams
     weight_decay: Annotated[float, Field(ge=0.0)] = Field(description="AdamW's decoupled weight decay.")
     clip_norm: Annotated[float, Field(gt=0.0)] = Field(
         description="Global gradient norm above which it is scaled down."
@@ -175,13 +203,22 @@ class TrainParams(Section):
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         description="Share of the target given to the uniform distribution over pieces."
     )
+    coverage_weight: Annotated[float, Field(ge=0.0)] = Field(
+        description="Weight of the coverage loss (See et al. 2017) beside the likelihood; 0 turns it off."
+    )
     ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         description="Decay of the moving average of the weights that is validated and kept; 0 turns it off."
     )
     validate_every: Count = Field(description="Steps between validations.")
-    patience: Count = Field(description="Validations without a better loss after which training stops.")
+    patience: Count = Field(description="Validations without a better value after which a phase ends.")
     log_every: Count = Field(description="Steps between journal lines.")
     checkpoint_every: Count = Field(description="Steps between checkpoints.")
+    explosion_factor: Annotated[float, Field(gt=1.0)] = Field(
+        description="A step's loss this many times the recent mean is an incident, like one that is no number."
+    )
+    max_incidents: Annotated[int, Field(ge=0)] = Field(
+        description="Incidents that are mended by going back to the last checkpoint with half the rate."
+    )
 
 
 class SearchParams(Section):
@@ -229,6 +266,12 @@ class Params(Section):
     encode: EncodeParams
     train: TrainParams
     evaluate: EvaluateParams
+
+    @model_validator(mode="after")
+    def _pretraining_has_data(self) -> Self:
+        if self.train.pretrain.max_steps and not self.encode.pretrain_sentences:
+            raise ValueError("train.pretrain.max_steps needs encode.pretrain_sentences of 1 or more")
+        return self
 
 
 def load_params(path: Path) -> Params:

@@ -20,6 +20,7 @@ def tiny_params(**changes: object) -> ModelParams:
         "encoder_layers": 1,
         "decoder_size": 10,
         "dropout": 0.0,
+        "variational_dropout": False,
         "copy_source": True,
     }
     return ModelParams.model_validate(values | changes)

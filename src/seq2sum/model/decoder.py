@@ -1,7 +1,7 @@
 """The decoder, parallel in time under teacher forcing and stepwise in search.
 
-Shapes: B batch, S source positions, T target positions, K beams, N queries (T or K), E embedding, D decoder size,
-H encoder size per direction.
+Shapes: B documents, S source positions, T target positions, K beams, N target rows (B, or n for each document),
+E embedding, D decoder size, H encoder size per direction.
 """
 
 from collections.abc import Sequence
@@ -52,12 +52,12 @@ class DecoderState:
 
 @dataclass(frozen=True)
 class Decoded:
-    """What the output layer and the loss need for every query."""
+    """What the output layer and the loss need for every query: [N, T] of them, or [B, K] in a step of search."""
 
-    features: Tensor  # [B, N, E]: dot products with the output embeddings give the logits
-    gate_logit: Tensor  # [B, N]: log-odds of generating rather than copying
-    copy_log_weights: Tensor  # [B, N, S]: log probability of copying each source position
-    attn_log_weights: Tensor  # [B, N, S]
+    features: Tensor  # [N, T, E]: dot products with the output embeddings give the logits
+    gate_logit: Tensor  # [N, T]: log-odds of generating rather than copying
+    copy_log_weights: Tensor  # [N, T, S]: log probability of copying each source position
+    attn_log_weights: Tensor  # [N, T, S]
 
 
 class Decoder(nn.Module):
@@ -97,8 +97,12 @@ class Decoder(nn.Module):
         return DecoderState(bottom_hidden, bottom_cell, top_hidden, top_cell)
 
     def forward(self, memory: Memory, embedded: Tensor, noise: Noise | None = None) -> Decoded:
-        """All steps at once for target embeddings ``embedded`` [B, T, E] (teacher forcing)."""
-        start = self.initial_state(memory)
+        """All steps at once for target embeddings ``embedded`` [N, T, E] (teacher forcing).
+
+        N is B or a multiple of it; the N / B targets of a document follow each other and share its memory.
+        """
+        num_targets = len(embedded) // len(memory.states)
+        start = self.initial_state(memory).select(embedded.new_zeros(len(memory.states), num_targets, dtype=torch.long))
         bottom = _run_in_time(self.bottom, embedded, start.bottom_hidden, start.bottom_cell)
         context, log_weights = self._attend(memory, bottom)
         top_input = apply_noise(noise, torch.cat([bottom, context], dim=-1))
@@ -115,24 +119,32 @@ class Decoder(nn.Module):
         return decoded, DecoderState(bottom, bottom_cell, top, top_cell)
 
     def _attend(self, memory: Memory, queries: Tensor) -> tuple[Tensor, Tensor]:
-        log_weights = self.attention.log_weights(queries, memory.keys, memory.source_mask)
-        return torch.bmm(log_weights.exp(), memory.states), log_weights
+        log_weights = self.attention.log_weights(_by_document(memory, queries), memory.keys, memory.source_mask)
+        context = torch.bmm(log_weights.exp(), memory.states)
+        return context.view(*queries.shape[:2], -1), log_weights.view(*queries.shape[:2], -1)
 
     def _read_out(
         self, memory: Memory, embedded: Tensor, top: Tensor, context: Tensor, log_weights: Tensor, noise: Noise | None
     ) -> Decoded:
         joined = apply_noise(noise, torch.cat([top, context], dim=-1))
+        copy_queries = _by_document(memory, top)
+        copy_log_weights = self.copy_attention.log_weights(copy_queries, memory.copy_keys, memory.source_mask)
         return Decoded(
             features=apply_noise(noise, torch.tanh(self.to_features(joined))),
             gate_logit=self.gate(torch.cat([joined, embedded], dim=-1)).squeeze(-1),
-            copy_log_weights=self.copy_attention.log_weights(top, memory.copy_keys, memory.source_mask),
+            copy_log_weights=copy_log_weights.view(*top.shape[:2], -1),
             attn_log_weights=log_weights,
         )
 
 
+def _by_document(memory: Memory, queries: Tensor) -> Tensor:
+    """The queries [N, T, D] of N = n · B rows as [B, n · T, D]: those of a document together."""
+    return queries.reshape(len(memory.states), -1, queries.shape[-1])
+
+
 def _run_in_time(lstm: nn.LSTM, inputs: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
-    """All steps of ``lstm`` over ``inputs`` [B, T, *] from ``hidden`` and ``cell`` [B, 1, D]: states [B, T, D]."""
-    start = (hidden.transpose(0, 1).contiguous(), cell.transpose(0, 1).contiguous())
+    """All steps of ``lstm`` over ``inputs`` [N, T, *] from ``hidden`` and ``cell`` [B, n, D]: states [N, T, D]."""
+    start = (hidden.flatten(0, 1).unsqueeze(0), cell.flatten(0, 1).unsqueeze(0))
     states: Tensor = lstm(inputs.transpose(0, 1).contiguous(), start)[0]
     return states.transpose(0, 1).contiguous()
 

@@ -47,7 +47,7 @@ class BiLSTMEncoder(nn.Module):
         final_hidden = [states.new_empty(0)]
         for layer, (ahead, back) in enumerate(zip(self.ahead, self.back, strict=True)):
             if layer > 0:
-                states = apply_noise(noise, states)
+                states = apply_noise(noise, states, time_dim=0)
             ahead_states, _ = ahead(states)
             back_states, _ = back(_reorder(states, reversal))
             final_hidden = [ahead_states[last, rows], back_states[last, rows]]

@@ -1,6 +1,7 @@
 """The assembled network: shared embeddings, encoder, decoder and the output distribution. No loss, no search.
 
-Shapes: B batch, S source positions, T target positions, K beams, N queries (T or K), E embedding size, V pieces.
+Shapes: B documents, S source positions, T target positions, K beams, N target rows (B, or n for each document),
+E embedding size, V pieces.
 """
 
 import math
@@ -58,7 +59,7 @@ class SummarizerModel(nn.Module):
         return self.decoder.remember(encoded, source_ids, source_mask)
 
     def decode(self, memory: Memory, target_in: Tensor, noise: Noise | None = None) -> Decoded:
-        """All decoder steps for ``target_in`` [B, T] under teacher forcing."""
+        """All decoder steps for ``target_in`` [N, T] under teacher forcing; N is B or a multiple of it."""
         decoded: Decoded = self.decoder(memory, self.embed(target_in, noise), noise)
         return decoded
 
@@ -66,8 +67,20 @@ class SummarizerModel(nn.Module):
         """One decoder step for the ``latest_ids`` [B, K] of K beams per document."""
         return self.decoder.step(memory, state, self.embed(latest_ids))
 
+    def draw(self, memory: Memory, decoded: Decoded, generator: torch.Generator) -> Tensor:
+        """Ids [B, K] of next pieces drawn from the output distribution, by choosing first whether to copy."""
+        logits = nn.functional.linear(decoded.features, self.embedding.weight, self.output_bias)
+        pieces = _draw(torch.softmax(logits.float(), dim=-1), generator)
+        if not self.params.copy_source:
+            return pieces
+        positions = _draw(decoded.copy_log_weights.float().exp(), generator)
+        copied = memory.source_ids.gather(1, positions)
+        gate = torch.sigmoid(decoded.gate_logit.float())
+        generates = torch.empty_like(gate).uniform_(generator=generator) < gate
+        return torch.where(generates, pieces, copied)
+
     def log_probs(self, memory: Memory, decoded: Decoded) -> Tensor:
-        """Log probability [B, N, V] of every next piece: generated or copied, summed over its source positions."""
+        """Log probability [B, K, V] of every next piece: generated or copied, summed over its source positions."""
         logits = nn.functional.linear(decoded.features, self.embedding.weight, self.output_bias)
         generated = torch.log_softmax(logits.float(), dim=-1)
         if not self.params.copy_source:
@@ -77,3 +90,10 @@ class SummarizerModel(nn.Module):
         copied = (decoded.copy_log_weights.float() + nn.functional.logsigmoid(-gate_logit)).exp()
         index = memory.source_ids.unsqueeze(1).expand_as(copied)
         return generated.exp().scatter_add(-1, index, copied).clamp_min(torch.finfo(torch.float32).tiny).log()
+
+
+def _draw(probs: Tensor, generator: torch.Generator) -> Tensor:
+    """Indices [*] drawn from distributions ``probs`` [*, V], by inverting their cumulative sums."""
+    sums = probs.cumsum(dim=-1)
+    points = torch.empty_like(sums[..., -1:]).uniform_(generator=generator) * sums[..., -1:]
+    return torch.searchsorted(sums, points, right=True).squeeze(-1).clamp_max(probs.shape[-1] - 1)
