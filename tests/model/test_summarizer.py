@@ -9,10 +9,9 @@ def test_attention_sums_to_one_and_is_zero_on_padding():
     model = tiny_model()
     batch = batch_of(([5, 6, 7, 8], [5]), ([9, 5], [7, 7, 8]))
     decoded = model.decode(encode(model, batch), batch.targets.target_in)
-    for log_weights in (decoded.attn_log_weights, decoded.copy_log_weights):
-        weights = log_weights.exp()
-        torch.testing.assert_close(weights.sum(dim=2), torch.ones(2, 4))
-        assert (weights[1, :, 2:] == 0).all()
+    weights = decoded.attn_log_weights.exp()
+    torch.testing.assert_close(weights.sum(dim=2), torch.ones(2, 4))
+    assert (weights[1, :, 2:] == 0).all()
 
 
 def test_stepwise_decoding_equals_teacher_forcing():
@@ -71,7 +70,7 @@ def test_several_targets_of_a_document_are_decoded_as_if_each_were_alone():
     for row in range(4):
         alone = memory.keep(torch.tensor([row // 2]))
         decoded = model.decode(alone, targets.target_in[row : row + 1])
-        for name in ("features", "gate_logit", "copy_log_weights", "attn_log_weights"):
+        for name in ("features", "gate_logit", "attn_log_weights"):
             torch.testing.assert_close(getattr(together, name)[row], getattr(decoded, name)[0])
 
 

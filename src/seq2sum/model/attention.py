@@ -26,7 +26,6 @@ class Attention(nn.Module):
     def __init__(self, query_size: int, state_size: int) -> None:
         super().__init__()
         self.to_keys = nn.Linear(state_size, query_size, bias=False)
-        self.scale = query_size**-0.5
 
     def keys(self, states: Tensor) -> Tensor:
         """The keys [B, S, Q] of encoder ``states`` [B, S, 2H], computed once per document."""
@@ -35,5 +34,5 @@ class Attention(nn.Module):
 
     def log_weights(self, queries: Tensor, keys: Tensor, source_mask: Tensor) -> Tensor:
         """Log attention weights [B, N, S] of ``queries`` [B, N, Q] over ``keys`` [B, S, Q]."""
-        scores = torch.bmm(queries, keys.transpose(1, 2)) * self.scale
+        scores = torch.bmm(queries, keys.transpose(1, 2))
         return masked_log_softmax(scores, source_mask)

@@ -21,7 +21,6 @@ class Memory:
 
     states: Tensor  # [B, S, 2H]
     keys: Tensor  # [B, S, D]
-    copy_keys: Tensor  # [B, S, D]
     source_ids: Tensor  # [B, S]
     source_mask: Tensor  # [B, S], True = real token
     final_hidden: Tensor  # [B, 2H]
@@ -56,16 +55,15 @@ class Decoded:
 
     features: Tensor  # [N, T, E]: dot products with the output embeddings give the logits
     gate_logit: Tensor  # [N, T]: log-odds of generating rather than copying
-    copy_log_weights: Tensor  # [N, T, S]: log probability of copying each source position
-    attn_log_weights: Tensor  # [N, T, S]
+    attn_log_weights: Tensor  # [N, T, S]: log probability of reading, and of copying, each source position
 
 
 class Decoder(nn.Module):
     """Two LSTMs with attention between them, as in GNMT (Wu et al. 2016) and without input feeding.
 
     The bottom LSTM reads target embeddings only, so all its states are known at once under teacher forcing; they query
-    the document; the top LSTM reads state and context. The top state points at the source (copying; See et al. 2017)
-    with a query of its own, and the gate weighs pointing against generating.
+    the document; the top LSTM reads state and context. The same attention points at the piece to copy (See et al.
+    2017), and the gate weighs pointing against generating.
     """
 
     def __init__(self, embedding_size: int, state_size: int, hidden_size: int) -> None:
@@ -75,7 +73,6 @@ class Decoder(nn.Module):
         self.init_bottom = nn.Linear(state_size, 2 * hidden_size)
         self.init_top = nn.Linear(state_size, 2 * hidden_size)
         self.attention = Attention(hidden_size, state_size)
-        self.copy_attention = Attention(hidden_size, state_size)
         self.to_features = nn.Linear(hidden_size + state_size, embedding_size)
         self.gate = nn.Linear(hidden_size + state_size + embedding_size, 1)
 
@@ -84,7 +81,6 @@ class Decoder(nn.Module):
         return Memory(
             states=encoded.states,
             keys=self.attention.keys(encoded.states),
-            copy_keys=self.copy_attention.keys(encoded.states),
             source_ids=source_ids,
             source_mask=source_mask,
             final_hidden=encoded.final_hidden,
@@ -127,12 +123,9 @@ class Decoder(nn.Module):
         self, memory: Memory, embedded: Tensor, top: Tensor, context: Tensor, log_weights: Tensor, noise: Noise | None
     ) -> Decoded:
         joined = apply_noise(noise, torch.cat([top, context], dim=-1))
-        copy_queries = _by_document(memory, top)
-        copy_log_weights = self.copy_attention.log_weights(copy_queries, memory.copy_keys, memory.source_mask)
         return Decoded(
             features=apply_noise(noise, torch.tanh(self.to_features(joined))),
             gate_logit=self.gate(torch.cat([joined, embedded], dim=-1)).squeeze(-1),
-            copy_log_weights=copy_log_weights.view(*top.shape[:2], -1),
             attn_log_weights=log_weights,
         )
 

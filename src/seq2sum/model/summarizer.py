@@ -4,8 +4,6 @@ Shapes: B documents, S source positions, T target positions, K beams, N target r
 E embedding size, V pieces.
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +11,10 @@ from seq2sum.config import ModelParams
 from seq2sum.model.decoder import Decoded, Decoder, DecoderState, Memory
 from seq2sum.model.dropout import Noise, apply_noise
 from seq2sum.model.encoder import BiLSTMEncoder
+
+
+# The table starts small so that the logits do; what the LSTMs read of it is larger. Unit variance learns slower.
+EMBEDDING_SCALE = 4.0
 
 
 class SummarizerModel(nn.Module):
@@ -47,9 +49,8 @@ class SummarizerModel(nn.Module):
                 nn.init.xavier_uniform_(parameter)
 
     def embed(self, ids: Tensor, noise: Noise | None = None) -> Tensor:
-        """Embeddings [*, E] of ``ids`` [*], scaled to unit variance."""
-        scale = math.sqrt(self.params.embedding_size)
-        return apply_noise(noise, self.embedding(ids) * scale)
+        """Embeddings [*, E] of ``ids`` [*], scaled for the LSTMs."""
+        return apply_noise(noise, self.embedding(ids) * EMBEDDING_SCALE)
 
     def encode(
         self, source_ids: Tensor, source_lengths: Tensor, source_mask: Tensor, noise: Noise | None = None
@@ -73,7 +74,7 @@ class SummarizerModel(nn.Module):
         pieces = _draw(torch.softmax(logits.float(), dim=-1), generator)
         if not self.params.copy_source:
             return pieces
-        positions = _draw(decoded.copy_log_weights.float().exp(), generator)
+        positions = _draw(decoded.attn_log_weights.float().exp(), generator)
         copied = memory.source_ids.gather(1, positions)
         gate = torch.sigmoid(decoded.gate_logit.float())
         generates = torch.empty_like(gate).uniform_(generator=generator) < gate
@@ -87,7 +88,7 @@ class SummarizerModel(nn.Module):
             return generated
         gate_logit = decoded.gate_logit.float().unsqueeze(-1)
         generated = generated + nn.functional.logsigmoid(gate_logit)
-        copied = (decoded.copy_log_weights.float() + nn.functional.logsigmoid(-gate_logit)).exp()
+        copied = (decoded.attn_log_weights.float() + nn.functional.logsigmoid(-gate_logit)).exp()
         index = memory.source_ids.unsqueeze(1).expand_as(copied)
         return generated.exp().scatter_add(-1, index, copied).clamp_min(torch.finfo(torch.float32).tiny).log()
 

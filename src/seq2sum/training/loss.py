@@ -36,7 +36,7 @@ def negative_log_likelihood(
     gold = targets.target_out.flatten().index_select(0, rows)
     if model.params.copy_source:
         gate_logit = decoded.gate_logit.flatten().index_select(0, rows)
-        log_copy = gold_copy_log_prob(decoded.copy_log_weights, source.source_ids, targets.target_out)
+        log_copy = gold_copy_log_prob(decoded.attn_log_weights, source.source_ids, targets.target_out)
         log_copy = log_copy.flatten().index_select(0, rows)
     else:
         gate_logit = torch.full_like(gold, torch.inf, dtype=features.dtype)
