@@ -12,7 +12,6 @@ from seq2sum.model.decoder import Decoded, Decoder, DecoderState, Memory
 from seq2sum.model.dropout import Noise, apply_noise
 from seq2sum.model.encoder import BiLSTMEncoder
 
-
 # The table starts small so that the logits do; what the LSTMs read of it is larger. Unit variance learns slower.
 EMBEDDING_SCALE = 4.0
 
