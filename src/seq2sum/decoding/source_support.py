@@ -19,17 +19,17 @@ from torch import Tensor
 from seq2sum.data.overlap import word_pattern
 from seq2sum.data.support import NUMBER_JOINERS, cased_words, is_claim, ordinary_words
 
-# What the pieces so far end in: no word; one that is no claim (yet); a supported claim; the beginning of one; a
-# supported claim and a mark that joins it to digits, if these follow.
-NOTHING, PLAIN, CLAIM, PART, JOINED = range(5)
-_NUM_ENDINGS = 5
+# What the pieces so far end in: no word, and there has been none; no word; one that is no claim (yet); a supported
+# claim; the beginning of one; a supported claim and a mark that joins it to digits, if these follow.
+START, NOTHING, PLAIN, CLAIM, PART, JOINED = range(6)
+_NUM_ENDINGS = 6
 _OUT_OF_REACH = np.iinfo(np.int16).max
 
 
 class SupportTable:
     """What the guard knows of a vocabulary; made once for a tokenizer.
 
-    ``free`` and ``if_begun`` [5, V] say for each ending which pieces may follow: always, and if they begin a spelling
+    ``free`` and ``if_begun`` [6, V] say for each ending which pieces may follow: always, and if they begin a spelling
     of the document. Pieces that go on with a claim are found by the spelling instead.
     """
 
@@ -37,7 +37,7 @@ class SupportTable:
         """``pieces`` are the bytes of each piece by id; special ones have none."""
         self.pieces = pieces
         self.free = np.zeros((_NUM_ENDINGS, len(pieces)), dtype=bool)
-        self.free[[NOTHING, PLAIN, CLAIM, JOINED], end_id] = True
+        self.free[[START, NOTHING, PLAIN, CLAIM, JOINED], end_id] = True
         self.if_begun = np.zeros_like(self.free)
         self.begin: dict[bytes, list[int]] = {}  # pieces by the claim, or part of one, that they end in
         self.within: dict[bytes, int] = {}  # pieces that may stand in the middle of a claim
@@ -61,7 +61,7 @@ class SupportTable:
         begins_with_break = is_spaced or not _num_leading_letters(text)
         self._has_break[number] = (is_spaced or len(tail) < len(text)) and not is_joiner
         if not is_claim(text):
-            self.free[[NOTHING, PLAIN, JOINED], number] = True
+            self.free[[START, NOTHING, PLAIN, JOINED], number] = True
             self.free[CLAIM, number] = begins_with_break
             if is_joiner or piece == tail.encode():
                 self.within[piece] = number
@@ -73,7 +73,7 @@ class SupportTable:
     def _add_claim(self, number: int, claim: bytes, has_break: bool, joins_digits: bool) -> None:
         self._has_break[number] = has_break
         self.begin.setdefault(claim, []).append(number)
-        self.if_begun[NOTHING, number] = True
+        self.if_begun[[START, NOTHING], number] = True
         self.if_begun[[PLAIN, CLAIM], number] = has_break
         self.if_begun[JOINED, number] = not joins_digits
         if not has_break:
@@ -89,11 +89,12 @@ class SupportTable:
 
         The word includes such a mark, and the bytes of a character that is not complete.
         """
-        start = len(ids) - 1
-        while start > 0 and not self._has_break[ids[start]]:
+        start = max(0, len(ids) - 1)
+        while start and not self._has_break[ids[start]]:
             start -= 1
-        word, is_joined, is_first = self.open_word(b"".join(self.pieces[piece] for piece in ids[max(0, start) :]))
-        return word, is_joined, is_first and start <= 0
+        before, latest = (b"".join(self.pieces[piece] for piece in part) for part in (ids[:start], ids[start:]))
+        word, is_joined, is_first = self.open_word(latest)
+        return word, is_joined, is_first and not _has_word(before)
 
     def _num_pieces_of(self, rest: bytes) -> int:
         """How many pieces suffice to go on with a word by ``rest``."""
@@ -156,34 +157,38 @@ class SourceSupport:
         self._table, self._max_tokens = table, max_tokens
         self._spellings = [Spellings(table, document_spellings(document)) for document in documents]
         self._starts = torch.from_numpy(np.stack([one.starts for one in self._spellings])).to(device)
+        self._ordinary_starts = torch.from_numpy(table.ordinary.starts).to(device)
         self._free, self._if_begun = (torch.from_numpy(rows).to(device) for rows in (table.free, table.if_begun))
 
     def __call__(self, log_probs: Tensor, prefixes: Tensor, documents: Tensor) -> None:
         """Writes minus infinity into ``log_probs`` [B, K, V] after ``prefixes`` [B, K, L]."""
         num_left = self._max_tokens - prefixes.shape[2] - 1
-        begun = self._starts[documents] <= num_left
-        if prefixes.shape[2] == 0:
-            begun |= torch.from_numpy(self._table.ordinary.starts).to(begun.device) <= num_left
         endings, going_on = [], []
         for row, (document, beams) in enumerate(zip(documents.tolist(), prefixes.tolist(), strict=True)):
             for beam, ids in enumerate(beams):
                 ending, needs = self._ending(self._spellings[document], ids)
                 endings.append(ending)
                 going_on += [(row, beam, piece) for piece, need in needs.items() if need <= num_left]
-        rows = torch.tensor(endings, device=begun.device).view(prefixes.shape[:2])
-        allowed = self._free[rows] | (self._if_begun[rows] & begun.unsqueeze(1))
+        rows = torch.tensor(endings, device=log_probs.device).view(prefixes.shape[:2])
+        begun = (self._starts[documents] <= num_left).unsqueeze(1)
+        allowed = self._free[rows] | (self._if_begun[rows] & begun)
+        allowed[rows == START] |= self._if_begun[START] & (self._ordinary_starts <= num_left)
         if going_on:
-            allowed[tuple(torch.tensor(going_on, device=begun.device).t())] = True
+            allowed[tuple(torch.tensor(going_on, device=log_probs.device).t())] = True
         log_probs.masked_fill_(~allowed, -torch.inf)
 
     def _ending(self, spellings: Spellings, ids: Sequence[int]) -> tuple[int, Mapping[int, int]]:
         """What ``ids`` end in, and the pieces that go on with it with the number that must follow."""
         word, is_joined, is_first = self._table.latest_word(ids)
         if not word:
-            return NOTHING, {}
+            return (START if is_first else NOTHING), {}
         needs, is_supported = spellings.going_on(word), word.rstrip(_JOINERS) in spellings
         if is_first:
-            needs = {**self._table.ordinary.going_on(word), **needs}
+            ordinary = self._table.ordinary.going_on(word)
+            needs = {
+                piece: min(each.get(piece, _OUT_OF_REACH) for each in (needs, ordinary))
+                for piece in {*needs, *ordinary}
+            }
             is_supported |= word in self._table.ordinary
         if is_joined:
             return (JOINED if is_supported else PART), needs
@@ -241,8 +246,12 @@ def _open_word(written: bytes) -> tuple[bytes, bool, bool]:
     start = len(text) - is_joined
     while start and (_is_letter(text[start - 1]) or _joins(text, start - 1, bool(rest))):
         start -= 1
-    is_first = not any(map(str.isalnum, text[:start]))
-    return text[start:].encode() + rest, is_joined, is_first
+    return text[start:].encode() + rest, is_joined, not _has_word(text[:start].encode())
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _has_word(written: bytes) -> bool:
+    return any(map(str.isalnum, written.decode(errors="ignore")))
 
 
 def _joins(text: str, place: int, is_followed: bool) -> bool:
