@@ -20,9 +20,6 @@ from seq2sum.summarize import Summarizer
 if TYPE_CHECKING:
     from mlflow.pyfunc.model import PythonModelContext
 
-# The signature's params and the search settings that they override.
-SEARCH_KEYS = {"num_beams": "beam_size", "max_tokens": "max_tokens", "min_tokens": "min_tokens"}
-
 
 class SummarizerPyfunc(PythonModel):
     """Rows with a `document` to rows with `summary`, `score` and `truncated`.
@@ -51,9 +48,9 @@ class SummarizerPyfunc(PythonModel):
 
 
 def _search(own: SearchParams | None, params: dict[str, Any]) -> SearchParams:
-    """The model's own search settings with ``params`` over them."""
+    """The model's own search settings with ``params`` over them, of the same names but for `num_beams`."""
     assert own is not None, "a model is registered with its search settings"
-    overrides = {SEARCH_KEYS[key]: int(value) for key, value in params.items()}
+    overrides = {"beam_size" if key == "num_beams" else key: value for key, value in params.items()}
     try:
         return SearchParams.model_validate({**own.model_dump(), **overrides})
     except ValidationError as error:

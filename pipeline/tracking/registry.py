@@ -101,6 +101,7 @@ def _signature(search: SearchParams) -> "ModelSignature":
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
+    types = {bool: DataType.boolean, int: DataType.long, float: DataType.double}
     return ModelSignature(
         inputs=Schema([ColSpec(DataType.string, "document")]),
         outputs=Schema(
@@ -112,9 +113,8 @@ def _signature(search: SearchParams) -> "ModelSignature":
         ),
         params=ParamSchema(
             [
-                ParamSpec("num_beams", DataType.long, search.beam_size),
-                ParamSpec("max_tokens", DataType.long, search.max_tokens),
-                ParamSpec("min_tokens", DataType.long, search.min_tokens),
+                ParamSpec("num_beams" if key == "beam_size" else key, types[type(value)], value)
+                for key, value in search.model_dump().items()
             ]
         ),
     )

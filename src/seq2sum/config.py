@@ -226,9 +226,18 @@ class SearchParams(Section):
 
     beam_size: Count = Field(description="Hypotheses kept per document.")
     length_penalty: Annotated[float, Field(ge=0.0)] = Field(description="GNMT's alpha (Wu et al. 2016, eq. 14).")
+    coverage_penalty: Annotated[float, Field(ge=0.0)] = Field(
+        description="GNMT's beta (Wu et al. 2016, eq. 14): weight of leaving pieces of the document unread; 0 is off."
+    )
     min_tokens: Annotated[int, Field(ge=0)] = Field(description="Pieces before the end may be chosen.")
     max_tokens: Count = Field(description="Pieces after which a summary is cut.")
+    max_words: Annotated[int, Field(ge=0)] = Field(
+        description="Words, as white space separates them, that no summary exceeds; it ends with a whole one. 0 is off."
+    )
     block_ngrams: Annotated[int, Field(ge=0)] = Field(description="No n-gram of pieces of this size twice; 0 is off.")
+    source_support: bool = Field(
+        description="No number and no capitalised word in a summary that its document does not hold, whatever its case."
+    )
 
     @model_validator(mode="after")
     def _lengths_fit(self) -> Self:

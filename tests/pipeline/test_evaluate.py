@@ -24,7 +24,16 @@ from seq2sum.summarize import Summarizer
 from tests.evaluation.texts import make_pairs
 
 REPO = Path(__file__).parents[2]
-SEARCH = {"beam_size": 2, "length_penalty": 0.6, "min_tokens": 2, "max_tokens": 6, "block_ngrams": 0}
+SEARCH = {
+    "beam_size": 2,
+    "length_penalty": 0.6,
+    "min_tokens": 2,
+    "max_tokens": 6,
+    "block_ngrams": 0,
+    "coverage_penalty": 0.0,
+    "max_words": 0,
+    "source_support": False,
+}
 SYSTEMS = {"model", "lead", "first_sentence", "random", "oracle"}
 
 

@@ -17,9 +17,13 @@ def written_out(model, batch, label_smoothing=0.0):
     """The loss as the formula reads: a loop over the target tokens and a full softmax for each."""
     memory = encode(model, batch)
     decoded = model.decode(memory, batch.targets.target_in)
-    mixed = model.log_probs(memory, decoded)
-    logits = decoded.features @ model.embedding.weight.T + model.output_bias
-    uniform = torch.log_softmax(logits, dim=-1).mean(dim=-1)
+    generated = torch.log_softmax(decoded.features @ model.embedding.weight.T + model.output_bias, dim=-1)
+    uniform, mixed = generated.mean(dim=-1), generated
+    if model.params.copy_source:
+        gate = torch.sigmoid(decoded.gate_logit).unsqueeze(2)
+        positions = batch.source.source_ids.unsqueeze(1).expand_as(decoded.attn_log_weights)
+        copied = torch.zeros_like(generated).scatter_add(2, positions, decoded.attn_log_weights.exp())
+        mixed = (gate * generated.exp() + (1 - gate) * copied).log()
     total = torch.zeros(())
     for flat in batch.targets.target_rows.tolist():
         row, position = divmod(flat, batch.targets.target_out.shape[1])

@@ -15,6 +15,10 @@ from seq2sum.model.dropout import Noise, apply_noise
 from seq2sum.model.encoder import Encoded
 
 
+# Lets logits differ before the output embeddings have grown.
+FEATURE_SCALE = 4.0
+
+
 @dataclass(frozen=True)
 class Memory:
     """A batch of encoded documents as the decoder reads them; computed once, shared by all steps and beams."""
@@ -124,7 +128,7 @@ class Decoder(nn.Module):
     ) -> Decoded:
         joined = apply_noise(noise, torch.cat([top, context], dim=-1))
         return Decoded(
-            features=apply_noise(noise, torch.tanh(self.to_features(joined))),
+            features=apply_noise(noise, FEATURE_SCALE * torch.tanh(self.to_features(joined))),
             gate_logit=self.gate(torch.cat([joined, embedded], dim=-1)).squeeze(-1),
             attn_log_weights=log_weights,
         )

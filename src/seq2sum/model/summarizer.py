@@ -14,6 +14,8 @@ from seq2sum.model.encoder import BiLSTMEncoder
 
 # The table starts small so that the logits do; what the LSTMs read of it is larger. Unit variance learns slower.
 EMBEDDING_SCALE = 4.0
+# Rows of logits normalized together: 256 × 8,000 floats stay near the cache.
+CHUNK_ROWS = 256
 
 
 class SummarizerModel(nn.Module):
@@ -79,17 +81,37 @@ class SummarizerModel(nn.Module):
         generates = torch.empty_like(gate).uniform_(generator=generator) < gate
         return torch.where(generates, pieces, copied)
 
+    @torch.no_grad()
     def log_probs(self, memory: Memory, decoded: Decoded) -> Tensor:
-        """Log probability [B, K, V] of every next piece: generated or copied, summed over its source positions."""
-        logits = nn.functional.linear(decoded.features, self.embedding.weight, self.output_bias)
-        generated = torch.log_softmax(logits.float(), dim=-1)
-        if not self.params.copy_source:
-            return generated
-        gate_logit = decoded.gate_logit.float().unsqueeze(-1)
-        generated = generated + nn.functional.logsigmoid(gate_logit)
-        copied = (decoded.attn_log_weights.float() + nn.functional.logsigmoid(-gate_logit)).exp()
-        index = memory.source_ids.unsqueeze(1).expand_as(copied)
-        return generated.exp().scatter_add(-1, index, copied).clamp_min(torch.finfo(torch.float32).tiny).log()
+        """Log probability [B, K, V] of every next piece: generated or copied, summed over its source positions.
+
+        Without gradients: training has a loss of its own, which never forms the mixture.
+        """
+        features, vocab_size = decoded.features.flatten(0, 1), len(self.output_bias)
+        log_probs = torch.empty(len(features), vocab_size, device=features.device)
+        for start in range(0, len(features), CHUNK_ROWS):
+            rows = slice(start, start + CHUNK_ROWS)
+            logits = torch.addmm(self.output_bias, features[rows], self.embedding.weight.t())
+            torch.log_softmax(logits.float(), dim=-1, out=log_probs[rows])
+        log_probs = log_probs.view(*decoded.features.shape[:2], vocab_size)
+        if self.params.copy_source:
+            _mix_with_copies(log_probs, memory.source_ids, decoded)
+        return log_probs
+
+
+def _mix_with_copies(log_probs: Tensor, source_ids: Tensor, decoded: Decoded) -> None:
+    """Turns the generator's ``log_probs`` [B, K, V] in place into those of generating or copying.
+
+    Only the pieces of the document need more than the gate's share, and a piece that stands there several times gets
+    the sum of its positions: the scattered writes of the same piece are equal.
+    """
+    gate_logit = decoded.gate_logit.float().unsqueeze(-1)
+    copied = (decoded.attn_log_weights.float() + nn.functional.logsigmoid(-gate_logit)).exp_()
+    log_probs.add_(nn.functional.logsigmoid(gate_logit))
+    index = source_ids.unsqueeze(1).expand_as(copied)
+    log_probs.scatter_(-1, index, log_probs.gather(-1, index).exp_()).scatter_add_(-1, index, copied)
+    mixed = log_probs.gather(-1, index).clamp_min_(torch.finfo(torch.float32).tiny).log_()
+    log_probs.scatter_(-1, index, mixed)
 
 
 def _draw(probs: Tensor, generator: torch.Generator) -> Tensor:

@@ -68,7 +68,16 @@ def make_model(folder: Path) -> None:
     # Likely to end, so that the least number of tokens makes a difference.
     model.output_bias.data[EOS] = 4.0
     save_model(folder, model, tokenizer, max_source_tokens=50)
-    search = {"beam_size": 3, "length_penalty": 0.6, "min_tokens": 4, "max_tokens": 8, "block_ngrams": 0}
+    search = {
+        "beam_size": 3,
+        "length_penalty": 0.6,
+        "min_tokens": 4,
+        "max_tokens": 8,
+        "block_ngrams": 0,
+        "coverage_penalty": 0.0,
+        "max_words": 0,
+        "source_support": False,
+    }
     save_search(folder, SearchParams.model_validate(search))
 
 
