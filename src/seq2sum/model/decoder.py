@@ -14,7 +14,6 @@ from seq2sum.model.attention import Attention
 from seq2sum.model.dropout import Noise, apply_noise
 from seq2sum.model.encoder import Encoded
 
-
 # Lets logits differ before the output embeddings have grown.
 FEATURE_SCALE = 4.0
 
