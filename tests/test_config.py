@@ -70,6 +70,16 @@ def test_lengths_that_exclude_each_other_are_refused(params):
         load()
 
 
+def test_pretraining_needs_sentences_to_learn_from(params):
+    values, load = params
+    values["train"]["pretrain"]["max_steps"] = 5
+    values["encode"]["pretrain_sentences"] = 0
+    with pytest.raises(UserError, match=r"train\.pretrain\.max_steps needs encode\.pretrain_sentences"):
+        load()
+    values["encode"]["pretrain_sentences"] = 1
+    assert load().train.pretrain.max_steps == 5
+
+
 @pytest.mark.parametrize(
     ("names", "fits"),
     [
