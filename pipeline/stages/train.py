@@ -53,11 +53,23 @@ def train(params: Params) -> None:
             "best_step": progress.best_step,
             "incidents": progress.incidents,
             "precision": str(precision).removeprefix("torch."),
+            **_exposure(params, info["splits"]["train"]),
             "wall_seconds": round(progress.wall_seconds, 3),
             "tokens_per_second": round(progress.num_tokens / progress.wall_seconds, 1),
         }
         write_json(paths.TRAIN_REPORT, report)
         print(f"trained {report['num_parameters']:,} parameters; best step {progress.best_step:,}", flush=True)
+
+
+def _exposure(params: Params, counts: dict[str, int]) -> dict[str, float]:
+    """How much there was to learn from, up to how often it was read, and how many documents were cut."""
+    num_pairs = counts["num_pairs"]
+    num_tokens = counts["num_source_tokens"] + counts["num_target_tokens"] + num_pairs
+    return {
+        "num_train_pairs": num_pairs,
+        "passes": round(params.train.max_steps * params.train.batch_tokens / num_tokens, 2),
+        "cut_share": round(counts["num_cut_sources"] / num_pairs, 4),
+    }
 
 
 def phases_of(params: TrainParams, tokenizer: Tokenizer, device: torch.device, precision: torch.dtype) -> list[Phase]:

@@ -34,6 +34,10 @@ SEARCH = {
     "max_words": 0,
     "source_support": False,
 }
+TRAIN = {
+    "wall_seconds": 2.0, "tokens_per_second": 3.5, "num_parameters": 4, "num_train_pairs": 20, "passes": 1.5,
+    "cut_share": 0.0,
+}  # fmt: skip
 SYSTEMS = {"model", "lead", "first_sentence", "random", "oracle"}
 
 
@@ -58,7 +62,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     network = ModelParams.model_validate({**params["train"]["model"], **sizes})
     tokenizer = Tokenizer.train(make_pairs(10)[0], vocab_size=320, min_frequency=2)
     save_model(paths.MODEL, SummarizerModel(network, tokenizer.vocab_size), tokenizer, max_source_tokens=30)
-    write_json(paths.TRAIN_REPORT, {"wall_seconds": 2.0, "tokens_per_second": 3.5, "num_parameters": 4, "steps": 5})
+    write_json(paths.TRAIN_REPORT, {**TRAIN, "steps": 5})
     lines = [{"step": step, "phase": "likelihood", "values": {"train/loss": 1 / step}} for step in (1, 2, 3)]
     paths.JOURNAL.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return tmp_path
@@ -72,7 +76,7 @@ def test_writes_scores_metrics_plots_samples_and_summaries(project: Path, capsys
     assert set(scores["systems"]) == SYSTEMS
     assert all(set(system) == set(ROUGE_TYPES) for system in scores["systems"].values())
     assert all(set(comparison) >= {"delta", "p"} for comparison in scores["paired"].values())
-    assert scores["train"] == {"wall_seconds": 2.0, "tokens_per_second": 3.5, "num_parameters": 4}
+    assert scores["train"] == TRAIN
     assert set(scores["statistics"]) == SYSTEMS | {"reference"}
     assert json.loads(paths.METRICS.read_bytes())["rouge1"] == scores["systems"]["model"]["rouge1"][0]
 

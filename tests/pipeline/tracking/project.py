@@ -101,6 +101,7 @@ def make_scores(rouge1: float = 40.0) -> dict[str, Any]:
         "num_lead_words": 12,
         "statistics": {system: {"length_ratio": 0.9, "repeated_trigrams": 0.1} for system in systems},
         "train": {"wall_seconds": 30.0, "tokens_per_second": 1000.0, "num_parameters": 1234},
+        "verdict": "The model is better.",
     }
 
 
