@@ -164,6 +164,7 @@ def report(results: Results, published: Published) -> str:
         [
             "",
             scores_table(results.scores),
+            results.scores["verdict"],
             "",
             f"model      {version.name} version {version.number}, alias {', '.join(version.aliases)} ({state})",
             *(

@@ -21,8 +21,7 @@ def scores_table(scores: Mapping[str, Any]) -> str:
         rows.append([template.format_map(scores), *(_interval(*means[kind]) for kind in _COLUMNS)])
     gains = (_gain(scores["paired"][kind]) for kind in _COLUMNS)
     rows.append([f"model − {_NAMES[scores['best_lead']].format_map(scores)}", *gains])
-    footer = f"{scores['num_pairs']:,} test pairs · {scores['signature']}"
-    return "\n".join([*_aligned(rows), "", footer, scores["verdict"]])
+    return "\n".join([*_aligned(rows), "", f"{scores['num_pairs']:,} test pairs · {scores['signature']}"])
 
 
 def _interval(mean: float, low: float, high: float) -> str:
