@@ -209,6 +209,9 @@ class TrainParams(Section):
     ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         description="Decay of the moving average of the weights that is validated and kept; 0 turns it off."
     )
+    average_best: Count = Field(
+        description="The weights of so many of a phase's best validations are averaged into its result; 1: the best."
+    )
     validate_every: Count = Field(description="Steps between validations.")
     patience: Count = Field(description="Validations without a better value after which a phase ends.")
     log_every: Count = Field(description="Steps between journal lines.")

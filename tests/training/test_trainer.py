@@ -54,6 +54,7 @@ def train_params(**changes) -> TrainParams:
         "reward": {"max_steps": 0, "learning_rate": 0.005, "warmup_steps": 2, "num_samples": 3, "max_tokens": 6,
                    "likelihood_weight": 0.1, "tokenizer": "rouge"},
         "weight_decay": 0.01, "clip_norm": 1.0, "label_smoothing": 0.05, "coverage_weight": 0.1, "ema_decay": 0.9,
+        "average_best": 1,
         "validate_every": 7, "patience": 50, "log_every": 4, "checkpoint_every": 6, "explosion_factor": 10.0,
         "max_incidents": 2,
     }  # fmt: skip
@@ -128,6 +129,25 @@ def test_training_lowers_the_loss_and_keeps_the_best_weights(tmp_path):
     assert again == pytest.approx(validations[best], abs=1e-6)
 
 
+def test_the_result_is_the_mean_of_the_best_validated_weights(tmp_path):
+    params = train_params(average_best=3, learning_rate=0.05, ema_decay=0.0)
+    seen = []
+
+    def validate(model):
+        seen.append([parameter.detach().clone() for parameter in model.parameters()])
+        return validation_loss(model, MadeUpPairs(20, seed=2), 200, CPU)
+
+    torch.manual_seed(params.seed)
+    training = Training(SummarizerModel(params.model, VOCAB_SIZE), params, tmp_path, CPU)
+    training.resume()
+    fit(training, [likelihood_phase(params, MadeUpPairs(120, seed=1), validate)])
+    lines = [json.loads(line) for line in (tmp_path / "journal.jsonl").read_text().splitlines()]
+    losses = [line["values"]["validation/loss"] for line in lines if "validation/loss" in line["values"]]
+    best = sorted(range(len(losses)), key=losses.__getitem__)[:3]
+    for index, parameter in enumerate(training.model.parameters()):
+        torch.testing.assert_close(parameter.detach(), sum(seen[which][index] for which in best) / 3)
+
+
 def test_patience_ends_the_training(tmp_path):
     training = run(
         tmp_path, train_params(learning_rate=1e-9, ema_decay=0.0, max_steps=500, patience=2, weight_decay=0.0)
@@ -147,7 +167,7 @@ def three_phases(**changes) -> TrainParams:
 @pytest.mark.parametrize("copy_source", [True, False])
 @pytest.mark.parametrize("stop_after", [1, 6, 13, 29, 40, 41, 50, 54])
 def test_stopping_and_resuming_changes_nothing(tmp_path, stop_after, copy_source):
-    params = three_phases(model=tiny_params(dropout=0.1, copy_source=copy_source))
+    params = three_phases(model=tiny_params(dropout=0.1, copy_source=copy_source), average_best=2)
     whole = fingerprint(tmp_path / "whole", run(tmp_path / "whole", params))
     asked = iter([False] * stop_after + [True])
     with pytest.raises(Interrupted):

@@ -1,6 +1,7 @@
 """All that a training carries from step to step, and how a checkpoint holds it."""
 
-from dataclasses import asdict, dataclass
+import bisect
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ OPTIMIZER_KEYS = ("step", "exp_avg", "exp_avg_sq")
 @dataclass
 class Progress:
     """Where a training stands. ``next_batch`` counts within ``epoch``; ``recent_*`` since the last journal line.
+    ``best_values`` are the phase's best validations, the best first.
 
     ``step`` and ``epoch`` count on through the phases; the phase began after ``phase_start`` steps.
     """
@@ -27,10 +29,10 @@ class Progress:
     step: int = 0
     epoch: int = 0
     next_batch: int = 0
-    best_value: float | None = None
-    best_step: int = 0
     bad_validations: int = 0
     rate_scale: float = 1.0
+    best_step: int = 0
+    best_values: list[float] = field(default_factory=list)
     incidents: int = 0
     usual_loss: float | None = None
     recent_total: float = 0.0
@@ -64,7 +66,7 @@ class Training:
         self.device = device
         self.precision = precision
         self.average = WeightAverage(model, params.ema_decay)
-        self.best_weights = [weights.clone() for weights in self.average.weights]
+        self.best_weights: list[list[Tensor]] = []
         self.optimizer = torch.optim.AdamW(
             model.parameters(), lr=params.learning_rate, betas=(0.9, 0.98), weight_decay=params.weight_decay, fused=True
         )
@@ -79,7 +81,8 @@ class Training:
         for index, (name, parameter) in enumerate(self.model.named_parameters()):
             tensors[f"weights/{name}"] = parameter.detach()
             tensors[f"average/{name}"] = self.average.weights[index]
-            tensors[f"best/{name}"] = self.best_weights[index]
+            for rank, weights in enumerate(self.best_weights):
+                tensors[f"best-{rank}/{name}"] = weights[index]
             # Parameters without a gradient, the copier's where nothing is copied, have no state.
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer/{key}/{name}"] = value
@@ -99,35 +102,47 @@ class Training:
             self.save()
             return
         tensors, facts = checkpoint.tensors, checkpoint.facts
+        self.progress = Progress(**facts["progress"])
+        names = [name for name, _ in self.model.named_parameters()]
+        ranks = range(len(self.progress.best_values))
+        self.best_weights = [[tensors[f"best-{rank}/{name}"] for name in names] for rank in ranks]
         self.optimizer.state.clear()
         for index, (name, parameter) in enumerate(self.model.named_parameters()):
             parameter.data.copy_(tensors[f"weights/{name}"])
             self.average.weights[index].copy_(tensors[f"average/{name}"])
-            self.best_weights[index].copy_(tensors[f"best/{name}"])
             stored = {key: tensors.get(f"optimizer/{key}/{name}") for key in OPTIMIZER_KEYS}
             if any(value is not None for value in stored.values()):
                 self.optimizer.state[parameter] = {key: value for key, value in stored.items() if value is not None}
-        self.progress = Progress(**facts["progress"])
         self.journal.cut(facts["journal_bytes"])
         self.pace.cut(facts["pace_bytes"])
 
     def keep_best(self, value: float, higher_is_better: bool) -> None:
-        """Takes note of a validation's ``value`` of the averaged weights, and of the weights if it is the best yet."""
-        progress = self.progress
-        best = progress.best_value
-        if best is not None and (value <= best if higher_is_better else value >= best):
+        """Takes note of a validation's ``value``, and of the averaged weights if they are among the best yet."""
+        progress, sign = self.progress, -1.0 if higher_is_better else 1.0
+        rank = bisect.bisect_right([sign * best for best in progress.best_values], sign * value)
+        if rank == 0:
+            progress.best_step, progress.bad_validations = progress.step, 0
+        else:
             progress.bad_validations += 1
-            return
-        progress.best_value, progress.best_step, progress.bad_validations = value, progress.step, 0
-        self._keep_average()
+        progress.best_values.insert(rank, value)
+        self.best_weights.insert(rank, [weights.clone() for weights in self.average.weights])
+        del progress.best_values[self.params.average_best :], self.best_weights[self.params.average_best :]
 
     def end_phase(self) -> None:
-        """Gives the model the phase's best weights, or its last averages if none were picked; the next phase begins."""
+        """Gives the model the mean of the phase's best weights, or its last averages if none were validated.
+
+        The next phase begins from there.
+        """
         progress = self.progress
-        if progress.best_value is None:
-            self._keep_average()
+        if not self.best_weights:
             progress.best_step = progress.step
-        self._restart_from(self.best_weights)
+            self.best_weights.append(self.average.weights)
+        means = [torch.stack(weights).mean(dim=0) for weights in zip(*self.best_weights, strict=True)]
+        self.best_weights = []
+        self.optimizer.state.clear()
+        for parameter, averaged, mean in zip(self.model.parameters(), self.average.weights, means, strict=True):
+            parameter.data.copy_(mean)
+            averaged.copy_(mean)
         self.progress = Progress(
             phase=progress.phase + 1,
             phase_start=progress.step,
@@ -138,13 +153,3 @@ class Training:
             num_tokens=progress.num_tokens,
             wall_seconds=progress.wall_seconds,
         )
-
-    def _keep_average(self) -> None:
-        for best, averaged in zip(self.best_weights, self.average.weights, strict=True):
-            best.copy_(averaged)
-
-    def _restart_from(self, weights: list[Tensor]) -> None:
-        self.optimizer.state.clear()
-        for parameter, averaged, value in zip(self.model.parameters(), self.average.weights, weights, strict=True):
-            parameter.data.copy_(value)
-            averaged.copy_(value)

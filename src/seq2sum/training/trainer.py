@@ -46,7 +46,7 @@ def fit(training: Training, phases: Sequence[Phase], should_stop: Callable[[], b
 def _fit_phase(training: Training, phase: Phase, clock: "_Clock", should_stop: Callable[[], bool]) -> bool:
     """Goes on with a phase; whether it has ended, or stands at a checkpoint again because of an incident."""
     params, progress = training.params, training.progress
-    if phase.validate_first and progress.best_value is None:
+    if phase.validate_first and not progress.best_values:
         _validate(training, phase)
     num_steps = phase.schedule.max_steps
     with tqdm(total=num_steps, initial=progress.phase_step, unit="step", desc=phase.name, mininterval=1) as bar:
