@@ -26,6 +26,9 @@ SEARCH = SearchParams(
     max_words=0,
     block_ngrams=0,
     source_support=False,
+    risk_samples=0,
+    risk_tokenizer="rouge",
+    risk_seed=1,
 )
 
 

@@ -29,6 +29,9 @@ SEARCH = SearchParams(
     coverage_penalty=0.0,
     max_words=0,
     source_support=False,
+    risk_samples=0,
+    risk_tokenizer="rouge",
+    risk_seed=1,
 )
 
 
@@ -166,3 +169,24 @@ def test_weights_of_another_size_are_refused(folder, tmp_path):
     (broken / "model.json").write_text(json.dumps(facts))
     with pytest.raises(UserError, match=r"model\.safetensors"):
         Summarizer.load(broken)
+
+
+def test_by_risk_the_beam_is_ordered_by_expected_rouge(folder):
+    summarizer = Summarizer.load(folder)
+    search = changed(risk_samples=40)
+    for text, best in zip(TEXTS, summarizer.summarize_best(TEXTS, search, 3), strict=True):
+        likeliest = summarizer.summarize_best([text], changed(risk_samples=0), 3)[0]
+        assert {summary.text for summary in best} == {summary.text for summary in likeliest}
+        scores = [summary.score for summary in best]
+        assert scores == sorted(scores, reverse=True)
+        assert all(0.0 <= score <= 1.0 for score in scores)
+
+
+def test_a_risk_depends_on_its_document_and_seed_alone(folder):
+    summarizer = Summarizer.load(folder)
+    search = changed(risk_samples=4)
+    together = summarizer.summarize_best(TEXTS, search, 3)
+    alone = [summarizer.summarize_best([text], search, 3)[0] for text in TEXTS]
+    assert [[one.text for one in best] for best in together] == [[one.text for one in best] for best in alone]
+    other = summarizer.summarize_best(TEXTS, changed(risk_samples=4, risk_seed=2), 3)
+    assert [[one.score for one in best] for best in other] != [[one.score for one in best] for best in together]

@@ -242,6 +242,15 @@ class SearchParams(Section):
         description="No number and no capitalised word in a summary that its document does not hold, whatever its case."
     )
 
+    risk_samples: Annotated[int, Field(ge=0)] = Field(
+        description="Summaries drawn per document; of the beam the one with the best expected ROUGE against them wins. "
+        "0: the likeliest wins."
+    )
+    risk_tokenizer: Literal["rouge", "unicode"] = Field(
+        description="What that ROUGE takes for words: `rouge`: [a-z0-9]+, stemmed; `unicode`: words of any script."
+    )
+    risk_seed: Seed = Field(description="Seed of those summaries.")
+
     @model_validator(mode="after")
     def _lengths_fit(self) -> Self:
         if self.min_tokens > self.max_tokens:

@@ -8,21 +8,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from seq2sum.config import RewardParams
 from seq2sum.data.batch import Batch, Targets, make_source, make_targets
 from seq2sum.data.encoded import EncodedPairs
-from seq2sum.data.tokenizer import BOS, EOS, PAD, Tokenizer
-from seq2sum.decoding.sampling import DrawFunction, draw_sequences
-from seq2sum.model.decoder import DecoderState, Memory
+from seq2sum.data.tokenizer import PAD, Tokenizer
+from seq2sum.drawing import CHOICES, Ids, draw_summaries, greedy_summaries
 from seq2sum.model.dropout import Noise
 from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.training.loss import negative_log_likelihood
 from seq2sum.training.phase import Outcome, Phase
 from seq2sum.training.sampler import in_order_batches
 
-Ids = NDArray[np.integer]
 # Padded tokens of a batch of validation; the result does not change with it.
 BATCH_TOKENS = 16_000
 
@@ -49,7 +46,8 @@ class ExpectedReward:
         source, device = batch.source, batch.source.source_ids.device
         memory = model.encode(source.source_ids, source.source_lengths, source.source_mask, noise)
         references = _rows_of(batch.targets)
-        drawn = draw_summaries(model, memory, self._params, noise.generator)
+        shape = (self._params.max_tokens, len(references), self._params.num_samples, CHOICES)
+        drawn = draw_summaries(model, memory, torch.rand(shape, generator=noise.generator, device=device))
         rewards = self._rewards(drawn, references)
         rows = [row for reference, samples in zip(references, drawn, strict=True) for row in (reference, *samples)]
         targets = make_targets(rows).to(device)
@@ -82,40 +80,6 @@ class ExpectedReward:
         was_cut = ~is_reference & (lengths > self._params.max_tokens)
         of_token[np.cumsum(lengths)[was_cut] - 1] = 0.0
         return of_token.astype(np.float32)
-
-
-def draw_summaries(
-    model: SummarizerModel, memory: Memory, params: RewardParams, generator: torch.Generator
-) -> list[list[Ids]]:
-    """The ids, without end, of the K summaries drawn for each document of ``memory``."""
-
-    def draw(latest_ids: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
-        decoded, state = model.step(memory, state, latest_ids)
-        return model.draw(memory, decoded, generator), state
-
-    return _write(draw, model, memory, params.num_samples, params.max_tokens)
-
-
-def greedy_summaries(model: SummarizerModel, memory: Memory, max_tokens: int) -> list[Ids]:
-    """The ids, without end, of each document's greedy summary."""
-
-    def choose(latest_ids: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
-        decoded, state = model.step(memory, state, latest_ids)
-        return model.log_probs(memory, decoded).argmax(dim=-1), state
-
-    return [rows[0] for rows in _write(choose, model, memory, 1, max_tokens)]
-
-
-def _write(
-    draw: DrawFunction[DecoderState], model: SummarizerModel, memory: Memory, num_rows: int, max_tokens: int
-) -> list[list[Ids]]:
-    begin = torch.full((len(memory.states), num_rows), BOS, device=memory.states.device)
-    state = model.decoder.initial_state(memory).select(torch.zeros_like(begin))
-    ids, lengths = draw_sequences(draw, state, begin, max_tokens, EOS)
-    return [
-        [row[:length] for row, length in zip(*of_document, strict=True)]
-        for of_document in zip(ids.numpy(force=True), lengths.tolist(), strict=True)
-    ]
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from seq2sum.files import write_text
 from seq2sum.model.decoder import DecoderState, Memory
 from seq2sum.model.folder import load_model
 from seq2sum.model.summarizer import SummarizerModel
+from seq2sum.risk import ExpectedRouge
 
 SEARCH_FILE = "search.json"
 
@@ -33,8 +34,9 @@ BATCH_TOKENS = 16_000
 class Summary:
     """A summary of a document.
 
-    ``score`` is the search's: the log probability over the length penalty, plus the coverage term. ``truncated`` says
-    that the document was cut to fit. ``ids`` are the summary's pieces, as :func:`seq2sum.explain.explain` takes them.
+    ``score`` is the search's: the log probability over the length penalty, plus the coverage term; or, with
+    ``risk_samples``, the expected ROUGE, 0 to 1. ``truncated`` says that the document was cut to fit. ``ids`` are the
+    summary's pieces, as :func:`seq2sum.explain.explain` takes them.
     """
 
     text: str
@@ -103,18 +105,23 @@ class Summarizer:
         if num_best > search.beam_size:
             raise UserError(f"{num_best} summaries want a beam of that size or more, not {search.beam_size}.")
         summaries = [[Summary("", 0.0, False, ())] for _ in documents]
+        num_found = search.beam_size if search.risk_samples else num_best
         encoded = self.tokenizer.encode_batch([document.strip() for document in documents])
         with tqdm(total=len(documents), desc="summarize", unit="doc", disable=not progress, mininterval=1) as bar:
             for indices in self._batches([len(ids) for ids in encoded]):
                 texts = [documents[index] for index in indices]
                 rows = [np.array(encoded[index][: self.max_source_tokens]) for index in indices]
-                for index, hypotheses in zip(indices, self._hypotheses(texts, rows, search, num_best), strict=True):
+                found = []
+                for index, hypotheses in zip(indices, self._hypotheses(texts, rows, search, num_found), strict=True):
                     if not hypotheses:
                         raise UserError(
                             f"document {index + 1}: no summary meets the search settings ({search}). Loosen them."
                         )
-                    cut = len(encoded[index]) > self.max_source_tokens
-                    summaries[index] = self._distinct(hypotheses, cut)[:num_best]
+                    found.append(self._distinct(hypotheses, len(encoded[index]) > self.max_source_tokens))
+                if search.risk_samples:
+                    found = self._by_expected_rouge(rows, found, search)
+                for index, of_document in zip(indices, found, strict=True):
+                    summaries[index] = of_document[:num_best]
                 bar.update(len(indices))
         return summaries
 
@@ -143,12 +150,29 @@ class Summarizer:
         return found
 
     @torch.no_grad()
+    def _by_expected_rouge(
+        self, rows: Sequence[np.ndarray], found: list[list[Summary]], search: SearchParams
+    ) -> list[list[Summary]]:
+        """The summaries of each document by their expected ROUGE, which becomes their score."""
+        memory = self._read(rows)
+        texts = [[summary.text for summary in summaries] for summaries in found]
+        expected = ExpectedRouge(self.model, self.tokenizer, search)(memory, rows, texts)
+        judged = [
+            [replace(summary, score=float(score)) for summary, score in zip(summaries, scores, strict=True)]
+            for summaries, scores in zip(found, expected, strict=True)
+        ]
+        return [sorted(summaries, key=lambda summary: -summary.score) for summaries in judged]
+
+    def _read(self, rows: Sequence[np.ndarray]) -> Memory:
+        source = make_source(rows).to(self.model.embedding.weight.device)
+        return self.model.encode(source.source_ids, source.source_lengths, source.source_mask)
+
+    @torch.no_grad()
     def _search(
         self, texts: Sequence[str], rows: Sequence[np.ndarray], search: SearchParams, num_best: int, whole_words: bool
     ) -> list[list[Hypothesis]]:
         device = self.model.embedding.weight.device
-        source = make_source(rows).to(device)
-        memory = self.model.encode(source.source_ids, source.source_lengths, source.source_mask)
+        memory = self._read(rows)
         coverage = torch.zeros(len(rows), 1, memory.source_ids.shape[1], device=device)
         beta = search.coverage_penalty
         state = _SearchState(memory, self.model.decoder.initial_state(memory), coverage if beta else None)

@@ -27,7 +27,14 @@ class Trace:
 def search_params(**changes: object) -> SearchParams:
     """Plain search with a beam of 2 and at most 4 pieces."""
     values = {"beam_size": 2, "length_penalty": 0.0, "coverage_penalty": 0.0, "min_tokens": 0, "max_tokens": 4}
-    off = {"max_words": 0, "block_ngrams": 0, "source_support": False}
+    off = {
+        "max_words": 0,
+        "block_ngrams": 0,
+        "source_support": False,
+        "risk_samples": 0,
+        "risk_tokenizer": "rouge",
+        "risk_seed": 1,
+    }
     return SearchParams.model_validate(values | off | changes)
 
 

@@ -80,7 +80,8 @@ def test_pieces_are_drawn_as_often_as_they_are_probable():
     num_draws = 40_000
     state = model.decoder.initial_state(memory).select(torch.zeros(1, num_draws, dtype=torch.long))
     decoded, _ = model.step(memory, state, torch.ones(1, num_draws, dtype=torch.long))
-    drawn = model.draw(memory, decoded, torch.Generator().manual_seed(1))
+    uniforms = torch.rand(1, num_draws, 3, generator=torch.Generator().manual_seed(1))
+    drawn = model.draw(memory, decoded, uniforms, torch.ones(1, num_draws, dtype=torch.bool))
     shares = torch.bincount(drawn[0], minlength=VOCAB_SIZE) / num_draws
     probs = model.log_probs(memory, decoded)[0, 0].exp()
     assert (shares - probs).abs().max() < 4 * (0.25 / num_draws) ** 0.5

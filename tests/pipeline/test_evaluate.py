@@ -33,6 +33,9 @@ SEARCH = {
     "coverage_penalty": 0.0,
     "max_words": 0,
     "source_support": False,
+    "risk_samples": 0,
+    "risk_tokenizer": "rouge",
+    "risk_seed": 1,
 }
 TRAIN = {
     "wall_seconds": 2.0, "tokens_per_second": 3.5, "num_parameters": 4, "num_train_pairs": 20, "passes": 1.5,

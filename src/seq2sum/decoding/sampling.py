@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 State = TypeVar("State")
-# Latest ids [B, K] and state → ids [B, K] drawn for the next step, and the state after reading the latest ones.
-DrawFunction = Callable[[Tensor, State], tuple[Tensor, State]]
+# Latest ids [B, K], state and which sequences are open [B, K] → ids [B, K] for the next step, where they are open, and
+# the state after reading the latest ones.
+DrawFunction = Callable[[Tensor, State, Tensor], tuple[Tensor, State]]
 
 
 @torch.no_grad()
@@ -20,15 +21,14 @@ def draw_sequences(
 ) -> tuple[Tensor, Tensor]:
     """Sequences begun by ``latest_ids`` [B, K]: ids [B, K, L], L up to ``max_tokens``, and their lengths [B, K].
 
-    A length does not count the end; what stands behind a sequence's end means nothing. A sequence of ``max_tokens``
-    pieces may lack its end.
+    A length does not count the end, which fills what stands behind it. A sequence of ``max_tokens`` pieces may lack it.
     """
-    lengths = torch.full_like(latest_ids, max_tokens)
+    is_open = torch.ones_like(latest_ids, dtype=torch.bool)
     drawn: list[Tensor] = []
-    for num_pieces in range(max_tokens):
-        latest_ids, state = draw(latest_ids, state)
+    while len(drawn) < max_tokens and bool(is_open.any()):
+        ids, state = draw(latest_ids, state, is_open)
+        latest_ids = torch.where(is_open, ids, end_id)
+        is_open = latest_ids != end_id
         drawn.append(latest_ids)
-        lengths = torch.where(latest_ids == end_id, lengths.clamp_max(num_pieces), lengths)
-        if bool((lengths <= num_pieces).all()):
-            break
-    return torch.stack(drawn, dim=2), lengths
+    ids = torch.stack(drawn, dim=2)
+    return ids, (ids != end_id).sum(dim=2)

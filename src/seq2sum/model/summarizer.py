@@ -4,6 +4,8 @@ Shapes: B documents, S source positions, T target positions, K beams, N target r
 E embedding size, V pieces.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -69,17 +71,25 @@ class SummarizerModel(nn.Module):
         """One decoder step for the ``latest_ids`` [B, K] of K beams per document."""
         return self.decoder.step(memory, state, self.embed(latest_ids))
 
-    def draw(self, memory: Memory, decoded: Decoded, generator: torch.Generator) -> Tensor:
-        """Ids [B, K] of next pieces drawn from the output distribution, by choosing first whether to copy."""
-        logits = nn.functional.linear(decoded.features, self.embedding.weight, self.output_bias)
-        pieces = _draw(torch.softmax(logits.float(), dim=-1), generator)
-        if not self.params.copy_source:
-            return pieces
-        positions = _draw(decoded.attn_log_weights.float().exp(), generator)
-        copied = memory.source_ids.gather(1, positions)
-        gate = torch.sigmoid(decoded.gate_logit.float())
-        generates = torch.empty_like(gate).uniform_(generator=generator) < gate
-        return torch.where(generates, pieces, copied)
+    @torch.no_grad()
+    def draw(self, memory: Memory, decoded: Decoded, uniforms: Tensor, is_wanted: Tensor) -> Tensor:
+        """Ids [B, K] of next pieces drawn from the output distribution, by choosing first whether to copy.
+
+        ``uniforms`` [B, K, 3], random numbers of [0, 1), decide. What is not wanted, by ``is_wanted`` [B, K], is 0.
+        """
+        to_gate, to_piece, to_position = uniforms.unbind(dim=-1)
+        generates = is_wanted
+        ids = torch.zeros_like(is_wanted, dtype=torch.long)
+        if self.params.copy_source:
+            generates = is_wanted & (to_gate < torch.sigmoid(decoded.gate_logit.float()))
+            positions = _draw(decoded.attn_log_weights.float().exp(), to_position)
+            ids = torch.where(is_wanted, memory.source_ids.gather(1, positions), 0)
+        # Only rows that generate pay for the whole vocabulary, few at a time.
+        points, features = to_piece[generates], decoded.features[generates]
+        pieces = [
+            _draw(torch.softmax(self._logits(features[rows]), dim=-1), points[rows]) for rows in _chunks(len(features))
+        ]
+        return ids.masked_scatter(generates, torch.cat([ids.new_empty(0), *pieces]))
 
     @torch.no_grad()
     def log_probs(self, memory: Memory, decoded: Decoded) -> Tensor:
@@ -89,14 +99,15 @@ class SummarizerModel(nn.Module):
         """
         features, vocab_size = decoded.features.flatten(0, 1), len(self.output_bias)
         log_probs = torch.empty(len(features), vocab_size, device=features.device)
-        for start in range(0, len(features), CHUNK_ROWS):
-            rows = slice(start, start + CHUNK_ROWS)
-            logits = torch.addmm(self.output_bias, features[rows], self.embedding.weight.t())
-            torch.log_softmax(logits.float(), dim=-1, out=log_probs[rows])
+        for rows in _chunks(len(features)):
+            torch.log_softmax(self._logits(features[rows]), dim=-1, out=log_probs[rows])
         log_probs = log_probs.view(*decoded.features.shape[:2], vocab_size)
         if self.params.copy_source:
             _mix_with_copies(log_probs, memory.source_ids, decoded)
         return log_probs
+
+    def _logits(self, features: Tensor) -> Tensor:
+        return torch.addmm(self.output_bias, features, self.embedding.weight.t()).float()
 
 
 def _mix_with_copies(log_probs: Tensor, source_ids: Tensor, decoded: Decoded) -> None:
@@ -114,8 +125,13 @@ def _mix_with_copies(log_probs: Tensor, source_ids: Tensor, decoded: Decoded) ->
     log_probs.scatter_(-1, index, mixed)
 
 
-def _draw(probs: Tensor, generator: torch.Generator) -> Tensor:
-    """Indices [*] drawn from distributions ``probs`` [*, V], by inverting their cumulative sums."""
+def _draw(probs: Tensor, points: Tensor) -> Tensor:
+    """Indices [*] drawn from distributions ``probs`` [*, V] by ``points`` [*] of [0, 1): inverted cumulative sums."""
     sums = probs.cumsum(dim=-1)
-    points = torch.empty_like(sums[..., -1:]).uniform_(generator=generator) * sums[..., -1:]
-    return torch.searchsorted(sums, points, right=True).squeeze(-1).clamp_max(probs.shape[-1] - 1)
+    found = torch.searchsorted(sums, points.unsqueeze(-1) * sums[..., -1:], right=True).squeeze(-1)
+    return found.clamp_max(probs.shape[-1] - 1)
+
+
+def _chunks(num_rows: int) -> Iterator[slice]:
+    for start in range(0, num_rows, CHUNK_ROWS):
+        yield slice(start, start + CHUNK_ROWS)

@@ -77,6 +77,9 @@ def make_model(folder: Path) -> None:
         "coverage_penalty": 0.0,
         "max_words": 0,
         "source_support": False,
+        "risk_samples": 0,
+        "risk_tokenizer": "rouge",
+        "risk_seed": 1,
     }
     save_search(folder, SearchParams.model_validate(search))
 
