@@ -70,6 +70,23 @@ def test_lengths_that_exclude_each_other_are_refused(params):
         load()
 
 
+def test_dot_attention_asks_for_a_decoder_of_the_size_of_the_encoders_states(params):
+    values, load = params
+    model = values["train"]["model"]
+    model |= {"attention": "dot", "encoder": "bilstm", "encoder_size": 6, "decoder_size": 12}
+    assert load().train.model.attention == "dot"
+    model["encoder"] = "lstm"
+    with pytest.raises(UserError, match=r"train\.model: attention `dot` needs a decoder_size \(12\).*\(6: 6 for each"):
+        load()
+
+
+def test_windows_that_leave_pieces_unread_are_refused(params):
+    values, load = params
+    values["train"]["model"] |= {"conv_width": 3, "conv_stride": 4}
+    with pytest.raises(UserError, match=r"train\.model: conv_stride \(4\) is larger than conv_width \(3\)"):
+        load()
+
+
 @pytest.mark.parametrize(
     ("names", "fits"),
     [

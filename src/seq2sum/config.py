@@ -15,7 +15,14 @@ from seq2sum.errors import UserError
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+EncoderKind = Literal["bilstm", "lstm", "rnn", "conv_bilstm", "feedforward"]
+AttentionKind = Literal["general", "dot", "additive"]
 Value = TypeVar("Value")
+
+
+def num_directions(encoder: EncoderKind) -> int:
+    """In how many directions an encoder reads, each with a state of its own."""
+    return 2 if encoder in {"bilstm", "conv_bilstm"} else 1
 
 
 class Section(BaseModel):
@@ -150,13 +157,41 @@ class EncodeParams(Section):
 class ModelParams(Section):
     """The network. Sizes are numbers of features."""
 
-    encoder: Literal["bilstm"] = Field(description="How the document is read.")
+    encoder: EncoderKind = Field(
+        description="How the document is read: in both directions, in one, by a plain recurrent network in one, by a "
+        "convolution and then in both directions, or without recurrence."
+    )
     embedding_size: Count = Field(description="Size of a piece's embedding, shared by encoder, decoder and output.")
     encoder_size: Count = Field(description="Size of the encoder's hidden state per direction.")
     encoder_layers: Count = Field(description="Encoder layers.")
+    conv_width: Count = Field(description="Pieces that a window of conv_bilstm or feedforward spans.")
+    conv_stride: Count = Field(description="Pieces from a window of conv_bilstm to the next; its LSTM reads windows.")
     decoder_size: Count = Field(description="Size of the decoder's hidden states.")
+    attention: AttentionKind = Field(
+        description="How a query is compared with the document's states: by a matrix, as it is, or by a small network."
+    )
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(description="Dropout on embeddings and outputs.")
     copy_source: bool = Field(description="Whether the decoder may copy pieces from the document.")
+
+    @property
+    def state_size(self) -> int:
+        """Size of the encoder's state of a piece: ``encoder_size`` for each direction that it reads in."""
+        return num_directions(self.encoder) * self.encoder_size
+
+    @model_validator(mode="after")
+    def _windows_leave_no_gap(self) -> Self:
+        if self.conv_stride > self.conv_width:
+            raise ValueError(f"conv_stride ({self.conv_stride}) is larger than conv_width ({self.conv_width})")
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_fit_the_attention(self) -> Self:
+        if self.attention == "dot" and self.state_size != self.decoder_size:
+            raise ValueError(
+                f"attention `dot` needs a decoder_size ({self.decoder_size}) equal to the size of the encoder's states "
+                f"({self.state_size}: {self.encoder_size} for each direction that `{self.encoder}` reads in)"
+            )
+        return self
 
 
 class TrainParams(Section):

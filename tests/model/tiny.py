@@ -18,7 +18,10 @@ def tiny_params(**changes: object) -> ModelParams:
         "embedding_size": 8,
         "encoder_size": 6,
         "encoder_layers": 1,
+        "conv_width": 3,
+        "conv_stride": 1,
         "decoder_size": 10,
+        "attention": "general",
         "dropout": 0.0,
         "copy_source": True,
     }
