@@ -22,6 +22,9 @@ PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encodin
 # re-run all the others.
 UNTRACKED = {"seq2sum.config", "seq2sum.errors", "pipeline.paths", "pipeline.stages.runner"}
 
+# The readable reference stands beside the code that it explains, which does not import it.
+REFERENCE = {Path("src/seq2sum/model/cells.py")}
+
 
 def file_of(module: str) -> Path:
     path = Path("src" if module.startswith("seq2sum") else "", *module.split("."))
@@ -43,7 +46,8 @@ def test_the_train_key_covers_the_code_that_trains(graph: grimp.ImportGraph) -> 
     needed = imported_files(graph, "seq2sum.training.trainer") - {file_of("seq2sum.files")}
     covered = {path for part in SHAPING_CODE for path in python_files(Path("src/seq2sum", part))}
     assert covered >= needed
-    assert covered - needed <= {Path("src/seq2sum/model/folder.py"), Path("src/seq2sum/training/identity.py")}
+    apart = {Path("src/seq2sum/model/folder.py"), Path("src/seq2sum/training/identity.py")} | REFERENCE
+    assert covered - needed <= apart
 
 
 def code_deps(stage: str) -> list[Path]:
@@ -85,7 +89,7 @@ def test_deps_are_exactly_the_code_that_a_stage_imports(graph: grimp.ImportGraph
     """With less, DVC would serve stale results; with more, it would re-run what nothing touched."""
     tracked = set().union(*(python_files(dep) for dep in code_deps(stage)))
     imported = imported_files(graph, f"pipeline.stages.{stage}")
-    assert {"missing": listed(imported - tracked), "needless": listed(tracked - imported)} == {
+    assert {"missing": listed(imported - tracked), "needless": listed(tracked - imported - REFERENCE)} == {
         "missing": [],
         "needless": [],
     }
