@@ -266,8 +266,16 @@ class Params(Section):
     evaluate: EvaluateParams
 
 
+SectionType = TypeVar("SectionType", bound=Section)
+
+
 def load_params(path: Path) -> Params:
-    """Reads and validates a params file.
+    """Reads and validates params.yaml. Raises UserError as :func:`load_yaml`."""
+    return load_yaml(path, Params)
+
+
+def load_yaml(path: Path, section: type[SectionType]) -> SectionType:
+    """Reads and validates a YAML file as ``section``.
 
     Raises UserError naming each unknown, missing or wrong key by its path.
     """
@@ -277,21 +285,19 @@ def load_params(path: Path) -> Params:
         raise UserError(f"{path}: not found. Run from the folder that holds it.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not readable as YAML: {error}") from error
-    return checked_params(raw, path)
+    return checked(raw, path, section)
 
 
-def checked_params(raw: object, path: Path) -> Params:
-    """What was read from ``path``, as params. Raises UserError as :func:`load_params`."""
+def checked(raw: object, path: Path, section: type[SectionType]) -> SectionType:
+    """What was read from ``path``, as ``section``. Raises UserError as :func:`load_yaml`."""
     if not isinstance(raw, dict):
-        raise UserError(f"{path}: expected sections (ingest, validate, …), found {type(raw).__name__}.")
+        names = ", ".join(field.alias or name for name, field in list(section.model_fields.items())[:2])
+        raise UserError(f"{path}: expected sections ({names}, …), found {type(raw).__name__}.")
     try:
-        return Params.model_validate(raw)
+        return section.model_validate(raw)
     except ValidationError as error:
         lines = [f"  {describe_problem(problem)}" for problem in error.errors()]
         raise UserError("\n".join([f"{path}: {len(lines)} bad key(s):", *lines])) from error
-
-
-SectionType = TypeVar("SectionType", bound=Section)
 
 
 def read_section(path: Path, section: type[SectionType]) -> SectionType:
