@@ -7,7 +7,6 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 include scripts/environment.sh
 
 PRESET ?= default
-STUDY_PRESET ?= default
 
 .PHONY: help setup run full preset study test check lint types contracts format lock clean
 
@@ -29,7 +28,7 @@ preset: setup ## Write the values of presets/PRESET.yaml into params.yaml (PRESE
 	python -m pipeline.preset $(PRESET)
 
 study: setup ## Measure what is said of LSTMs and write reports/study/index.html (a quick look: STUDY_PRESET=tiny)
-	python -m study.preset $(STUDY_PRESET)
+	$(if $(STUDY_PRESET),python -m study.preset $(STUDY_PRESET))
 	dvc repro study/dvc.yaml
 
 test: setup ## Run the tests (some of them: TESTS=tests/data)

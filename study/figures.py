@@ -34,13 +34,14 @@ def accuracy_figure(results: Results, chance: float) -> str:
 
 
 def gradient_figure(results: Results) -> str:
-    """The gradient at the symbol against the lag, before and after training, on one scale."""
+    """The gradient at the symbol against the lag, before and after training, on one scale down to 1e-20."""
     figure, both = _axes(2, sharey=True)
     for axes, when in zip(both, ("before", "after"), strict=True):
         for encoder, runs in results.recall.items():
             for number, run in enumerate(runs):
                 _by_lag(axes, encoder, run["gradient"][when], label=number == 0)
         axes.set_yscale("log")
+        axes.set_ylim(1e-20, 10.0)
         axes.set_title(f"{when} training")
         _finish(axes, "lag", "gradient at the symbol")
     return _svg(figure)
@@ -118,6 +119,8 @@ def _by_lag(axes: Axes, encoder: str, values: Measured, *, label: bool) -> None:
     name = encoder if label else None
     axes.plot(list(map(int, lags)), points, color=COLOURS[encoder], marker="o", markersize=3, alpha=0.8, label=name)
     axes.set_xscale("log")
+    axes.set_xticks(list(map(int, lags)), lags)
+    axes.minorticks_off()
 
 
 def _axes(count: int, *, sharey: bool = False) -> tuple[Figure, Sequence[Axes]]:

@@ -42,22 +42,22 @@ def forget_gate(network: RecallNetwork, recall: Recall) -> dict[str, Any]:
         "candidate": [float(whole.candidate.min()), float(whole.candidate.max())],
         "accuracy": {
             "as learnt": _accuracy(network, whole, recall),
-            "open": _accuracy(network, _run_forced(weights, inputs, SURE), recall),
-            "shut": _accuracy(network, _run_forced(weights, inputs, -SURE), recall),
+            "open": _accuracy(network, run_forced(weights, inputs, SURE), recall),
+            "shut": _accuracy(network, run_forced(weights, inputs, -SURE), recall),
         },
     }
 
 
-def _run_forced(weights: LSTMWeights, inputs: Tensor, logit: float) -> Activations:
-    """Runs with the forget gate's logits set to ``logit`` from behind the symbol to before the question."""
+def run_forced(weights: LSTMWeights, inputs: Tensor, logit: float) -> Activations:
+    """Runs over ``inputs`` [S, B, E] with the forget gate's logits set to ``logit`` at the distractors."""
     gate = Gate(torch.zeros_like(weights.forget.weight), torch.full_like(weights.forget.bias, logit))
+    forced = replace(weights, forget=gate)
     first_distractor = SYMBOL_POSITION + 1
-    parts = (inputs[:first_distractor], inputs[first_distractor:-1], inputs[-1:])
-    start = None
-    for part, used in zip(parts, (weights, replace(weights, forget=gate), weights), strict=True):
-        activations = run_lstm(used, part, start)
-        start = (activations.hidden[-1], activations.cell[-1])
-    return activations
+    before = run_lstm(weights, inputs[:first_distractor])
+    between = run_lstm(forced, inputs[first_distractor:-1], (before.hidden[-1], before.cell[-1]))
+    last = run_lstm(weights, inputs[-1:], (between.hidden[-1], between.cell[-1]))
+    parts = zip(*(vars(part).values() for part in (before, between, last)), strict=True)
+    return Activations(*map(torch.cat, parts))
 
 
 def _accuracy(network: RecallNetwork, activations: Activations, recall: Recall) -> float:

@@ -49,7 +49,7 @@ sequences, first on short lags and then on all; seeds {seeds}, a line each.</p>
 {_recall_table(results)}
 <h2>Gradients</h2>
 <p>Norm of the gradient of the right answer's logit with respect to the symbol's embedding. Recurrent weights start
-orthogonal, the best case for a plain RNN.</p>
+orthogonal, the best case for a plain RNN. What is below 10<sup>−20</sup> leaves the picture.</p>
 {_image(figures.gradient_figure(results), "gradient against lag")}
 <h2>The forget gate</h2>
 <p>Read from the gate-by-gate LSTM with the trained weights, at lag {params.recall.gate_lag}.</p>

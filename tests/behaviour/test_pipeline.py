@@ -101,7 +101,7 @@ def environment(folder: Path) -> dict[str, str]:
 def repro(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "dvc", "repro", *arguments]
     return subprocess.run(
-        command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False, timeout=600
+        command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False, timeout=1500
     )
 
 

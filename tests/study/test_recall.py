@@ -3,7 +3,8 @@ import json
 import pytest
 import torch
 
-from study.forget_gate import forget_gate
+from seq2sum.model.cells import lstm_weights, run_lstm
+from study.forget_gate import SURE, forget_gate, run_forced
 from study.recall import measure_recall, recall_network
 from study.recall_task import accuracy, draw_recall, gradient_at_symbol, lags_at, train
 from tests.model.tiny import tiny_params
@@ -90,8 +91,16 @@ def test_the_forget_gate_is_reported_as_it_is(lstm):
     assert -1 <= low < high <= 1
 
 
-def test_an_lstm_whose_forget_gate_is_shut_can_only_guess(lstm):
-    assert forget_gate(lstm, drawn(4, num_rows=400))["accuracy"]["shut"] < 0.6
+@pytest.mark.parametrize(("logit", "kept"), [(SURE, 1.0), (-SURE, 0.0)])
+def test_a_forced_gate_keeps_all_or_nothing_at_the_distractors_alone(lstm, logit, kept):
+    weights = lstm_weights(lstm.encoder.layers[0])
+    inputs = lstm.embedding(drawn(4).ids).transpose(0, 1)
+    free, forced = run_lstm(weights, inputs), run_forced(weights, inputs, logit)
+    torch.testing.assert_close(forced.hidden[:2], free.hidden[:2])
+    added = forced.input * forced.candidate
+    torch.testing.assert_close(forced.cell[2:-1], kept * forced.cell[1:-2] + added[2:-1])
+    torch.testing.assert_close(forced.cell[-1], forced.forget[-1] * forced.cell[-2] + added[-1])
+    assert ((forced.forget[-1] > 0) & (forced.forget[-1] < 1)).all()
 
 
 def test_the_same_seed_measures_the_same_apart_from_time():
