@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 from pydantic import ValidationError
 
-from seq2sum.config import SearchParams, describe_problem
+from seq2sum.config import SearchParams
 from seq2sum.errors import UserError
+from seq2sum.params_file import describe_problem
 
 if TYPE_CHECKING:
     from pipeline.tracking.registry import Version

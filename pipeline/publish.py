@@ -14,9 +14,10 @@ from pipeline import lineage, paths
 from pipeline.tracking import connection, registry, runs
 from pipeline.tracking.journal import PACE_NAME, Point, read_growing_journal, read_journal
 from pipeline.tracking.outbox import opened_outbox
-from seq2sum.config import SearchParams, load_params, read_section
+from seq2sum.config import SearchParams
 from seq2sum.errors import UserError
 from seq2sum.evaluation.table import scores_table
+from seq2sum.params_file import load_params, read_section
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

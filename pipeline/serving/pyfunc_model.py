@@ -14,7 +14,8 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 from pydantic import ValidationError
 
-from seq2sum.config import SearchParams, describe_problem
+from seq2sum.config import SearchParams
+from seq2sum.params_file import describe_problem
 from seq2sum.summarize import Summarizer
 
 if TYPE_CHECKING:

@@ -4,18 +4,21 @@ There are no defaults in code: every value stands in params.yaml, and an unknown
 that names its path.
 """
 
-from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from seq2sum.errors import UserError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+EncoderKind = Literal["bilstm", "lstm", "rnn", "conv_bilstm", "feedforward"]
+AttentionKind = Literal["general", "dot", "additive"]
 Value = TypeVar("Value")
+
+
+def num_directions(encoder: EncoderKind) -> int:
+    """In how many directions an encoder reads, each with a state of its own."""
+    return 2 if encoder in {"bilstm", "conv_bilstm"} else 1
 
 
 class Section(BaseModel):
@@ -153,14 +156,42 @@ class EncodeParams(Section):
 class ModelParams(Section):
     """The network. Sizes are numbers of features."""
 
-    encoder: Literal["bilstm"] = Field(description="How the document is read.")
+    encoder: EncoderKind = Field(
+        description="How the document is read: in both directions, in one, by a plain recurrent network in one, by a "
+        "convolution and then in both directions, or without recurrence."
+    )
     embedding_size: Count = Field(description="Size of a piece's embedding, shared by encoder, decoder and output.")
     encoder_size: Count = Field(description="Size of the encoder's hidden state per direction.")
     encoder_layers: Count = Field(description="Encoder layers.")
+    conv_width: Count = Field(description="Pieces that a window of conv_bilstm or feedforward spans.")
+    conv_stride: Count = Field(description="Pieces from a window of conv_bilstm to the next; its LSTM reads windows.")
     decoder_size: Count = Field(description="Size of the decoder's hidden states.")
+    attention: AttentionKind = Field(
+        description="How a query is compared with the document's states: by a matrix, as it is, or by a small network."
+    )
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(description="Dropout on embeddings and outputs.")
     variational_dropout: bool = Field(description="Whether all positions of a row lose the same features.")
     copy_source: bool = Field(description="Whether the decoder may copy pieces from the document.")
+
+    @property
+    def state_size(self) -> int:
+        """Size of the encoder's state of a piece: ``encoder_size`` for each direction that it reads in."""
+        return num_directions(self.encoder) * self.encoder_size
+
+    @model_validator(mode="after")
+    def _windows_leave_no_gap(self) -> Self:
+        if self.conv_stride > self.conv_width:
+            raise ValueError(f"conv_stride ({self.conv_stride}) is larger than conv_width ({self.conv_width})")
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_fit_the_attention(self) -> Self:
+        if self.attention == "dot" and self.state_size != self.decoder_size:
+            raise ValueError(
+                f"attention `dot` needs a decoder_size ({self.decoder_size}) equal to the size of the encoder's states "
+                f"({self.state_size}: {self.encoder_size} for each direction that `{self.encoder}` reads in)"
+            )
+        return self
 
 
 class PhaseParams(Section):
@@ -293,61 +324,3 @@ class Params(Section):
         if self.train.pretrain.max_steps and not self.encode.pretrain_sentences:
             raise ValueError("train.pretrain.max_steps needs encode.pretrain_sentences of 1 or more")
         return self
-
-
-def load_params(path: Path) -> Params:
-    """Reads and validates a params file.
-
-    Raises UserError naming each unknown, missing or wrong key by its path.
-    """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: not found. Run from the folder that holds it.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not readable as YAML: {error}") from error
-    return checked_params(raw, path)
-
-
-def checked_params(raw: object, path: Path) -> Params:
-    """What was read from ``path``, as params. Raises UserError as :func:`load_params`."""
-    if not isinstance(raw, dict):
-        raise UserError(f"{path}: expected sections (ingest, validate, …), found {type(raw).__name__}.")
-    try:
-        return Params.model_validate(raw)
-    except ValidationError as error:
-        lines = [f"  {describe_problem(problem)}" for problem in error.errors()]
-        raise UserError("\n".join([f"{path}: {len(lines)} bad key(s):", *lines])) from error
-
-
-SectionType = TypeVar("SectionType", bound=Section)
-
-
-def read_section(path: Path, section: type[SectionType]) -> SectionType:
-    """Reads one section kept as a JSON file (a model folder's settings).
-
-    Raises UserError naming the file and each bad key.
-    """
-    try:
-        return section.model_validate_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: not found. Is {path.parent} a model folder?") from error
-    except ValidationError as error:
-        lines = [f"  {describe_problem(problem)}" for problem in error.errors()]
-        raise UserError("\n".join([f"{path}: damaged or of another version:", *lines])) from error
-
-
-def describe_problem(problem: object) -> str:
-    """One line for one pydantic problem: the key's path, what is wrong and, where known, the mend."""
-    assert isinstance(problem, dict)
-    key = ".".join(str(part) for part in problem["loc"])
-    kind, value = problem["type"], problem.get("input")
-    if kind == "value_error":
-        return ": ".join(part for part in (key, f"{problem['ctx']['error']}.") if part)
-    if kind == "missing":
-        return f"{key}: missing. Add it."
-    if kind == "extra_forbidden":
-        return f"{key}: unknown. Remove it or mend its name."
-    if kind == "float_type" and isinstance(value, str):
-        return f"{key}: {value!r} is text to YAML. Write it as a decimal, like 0.001."
-    return f"{key}: {problem['msg']} (found {value!r})."

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from seq2sum.config import SearchParams, read_section
+from seq2sum.config import SearchParams
 from seq2sum.data.batch import make_source
 from seq2sum.data.tokenizer import BOS, EOS, MASK, PAD, Tokenizer
 from seq2sum.decoding.constraints import Constraint, coverage_penalty
@@ -22,6 +22,7 @@ from seq2sum.files import write_text
 from seq2sum.model.decoder import DecoderState, Memory
 from seq2sum.model.folder import load_model
 from seq2sum.model.summarizer import SummarizerModel
+from seq2sum.params_file import read_section
 from seq2sum.risk import ExpectedRouge
 
 SEARCH_FILE = "search.json"

@@ -44,11 +44,19 @@ def made_up_pair(rng: random.Random) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with small settings and 120 pairs, run once."""
+    """A small project, run once."""
     folder = tmp_path_factory.mktemp("project")
+    make_project(folder)
+    done = repro(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def make_project(folder: Path) -> None:
+    """A copy of the project with small settings and 120 pairs."""
     for name in ("dvc.yaml", "params.yaml", ".dvcignore"):
         shutil.copy(ROOT / name, folder / name)
-    for name in ("src", "pipeline", ".dvc"):
+    for name in ("src", "pipeline", "study", ".dvc"):
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "cache", "tmp")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     with (folder / "pairs.jsonl").open("w") as stream:
@@ -69,9 +77,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
     )  # fmt: skip
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
-    done = repro(folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
 
 
 def set_params(folder: Path, changes: dict[str, object]) -> None:
@@ -96,7 +101,7 @@ def environment(folder: Path) -> dict[str, str]:
 def repro(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "dvc", "repro", *arguments]
     return subprocess.run(
-        command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False, timeout=300
+        command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False, timeout=1500
     )
 
 

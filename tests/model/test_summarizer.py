@@ -1,8 +1,20 @@
 import numpy as np
+import pytest
 import torch
 
 from seq2sum.data.batch import make_targets
 from tests.model.tiny import VOCAB_SIZE, batch_of, encode, tiny_model
+
+# Every encoder and every attention at least once, and dot attention to states of one and of two directions.
+NETWORKS = [
+    {"encoder": "bilstm", "attention": "general"},
+    {"encoder": "bilstm", "attention": "dot", "decoder_size": 12},
+    {"encoder": "lstm", "attention": "dot", "decoder_size": 6},
+    {"encoder": "rnn", "attention": "additive"},
+    {"encoder": "conv_bilstm", "attention": "additive", "conv_stride": 2},
+    {"encoder": "feedforward", "attention": "general"},
+]
+every_network = pytest.mark.parametrize("network", NETWORKS, ids=lambda network: "-".join(map(str, network.values())))
 
 
 def test_attention_sums_to_one_and_is_zero_on_padding():
@@ -14,8 +26,9 @@ def test_attention_sums_to_one_and_is_zero_on_padding():
     assert (weights[1, :, 2:] == 0).all()
 
 
-def test_stepwise_decoding_equals_teacher_forcing():
-    model = tiny_model()
+@every_network
+def test_stepwise_decoding_equals_teacher_forcing(network):
+    model = tiny_model(**network)
     batch = batch_of(([5, 6, 7, 8, 6], [5, 9, 6, 6]), ([9, 5], [7, 7, 8, 4]))
     memory = encode(model, batch)
     at_once = model.log_probs(memory, model.decode(memory, batch.targets.target_in))
@@ -24,6 +37,17 @@ def test_stepwise_decoding_equals_teacher_forcing():
     for position in range(batch.targets.target_in.shape[1]):
         decoded, state = model.step(memory, state, batch.targets.target_in[:, position : position + 1])
         torch.testing.assert_close(model.log_probs(memory, decoded)[:, 0], at_once[:, position], atol=1e-5, rtol=1e-5)
+
+
+@every_network
+def test_a_document_is_decoded_as_if_it_were_alone(network):
+    model = tiny_model(**network)
+    alone = batch_of(([9, 5], [7, 7, 8]))
+    beside = batch_of(([5, 6, 7, 8, 6], [5, 9, 6]), ([9, 5], [7, 7, 8]))
+    expected, found = (
+        model.log_probs(m := encode(model, b), model.decode(m, b.targets.target_in)) for b in (alone, beside)
+    )
+    torch.testing.assert_close(found[1:], expected, atol=1e-5, rtol=1e-5)
 
 
 def test_beams_are_decoded_as_if_each_were_alone():

@@ -11,7 +11,7 @@ import yaml
 from pipeline import paths
 from pipeline.stages.evaluate import evaluate
 from pipeline.stages.runner import run_stage
-from seq2sum.config import ModelParams, SearchParams, load_params, read_section
+from seq2sum.config import ModelParams, SearchParams
 from seq2sum.data.pairs import Pair, write_pairs
 from seq2sum.data.tokenizer import Tokenizer
 from seq2sum.evaluation import workers
@@ -20,6 +20,7 @@ from seq2sum.evaluation.system_outputs import read_outputs
 from seq2sum.files import write_json
 from seq2sum.model.folder import save_model
 from seq2sum.model.summarizer import SummarizerModel
+from seq2sum.params_file import load_params, read_section
 from seq2sum.summarize import Summarizer
 from tests.evaluation.texts import make_pairs
 

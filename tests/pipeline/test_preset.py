@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.preset import apply_preset
-from seq2sum.config import load_params
 from seq2sum.errors import UserError
+from seq2sum.params_file import load_params
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "params.yaml"

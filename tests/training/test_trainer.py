@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from seq2sum.config import TrainParams
+from seq2sum.config import TrainParams, num_directions
 from seq2sum.errors import UserError
 from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.reward import reward_phase
@@ -101,14 +101,17 @@ def fingerprint(folder: Path, training: Training) -> tuple[str, bytes]:
     return digest.hexdigest(), (folder / "journal.jsonl").read_bytes()
 
 
-def test_one_batch_is_learnt_by_heart(tmp_path):
-    params = train_params(
-        model=tiny_params(decoder_size=24), label_smoothing=0.0, coverage_weight=0.0, max_steps=150, learning_rate=0.02
-    )
+@pytest.mark.parametrize("attention", ["general", "dot", "additive"])
+@pytest.mark.parametrize("encoder", ["bilstm", "lstm", "rnn", "conv_bilstm", "feedforward"])
+def test_one_batch_is_learnt_by_heart(tmp_path, encoder, attention):
+    sizes = {"encoder_size": 12 * (3 - num_directions(encoder)), "decoder_size": 24}
+    network = {"encoder": encoder, "attention": attention, **sizes}
+    plain = {"label_smoothing": 0.0, "coverage_weight": 0.0}
+    params = train_params(model=tiny_params(**network), **plain, max_steps=250, learning_rate=0.02)
     batch = batch_of(([5, 6, 7, 8, 6], [5, 9, 6, 6]), ([9, 5], [7]), ([4, 4, 11], [12, 4, 4]))
-    training = Training(tiny_model(decoder_size=24), params, tmp_path, CPU)
+    training = Training(tiny_model(**network), params, tmp_path, CPU)
     phase = phases_of(params)[0]
-    for step in range(1, 151):
+    for step in range(1, 251):
         training.progress.step = step
         training.progress.recent_total = training.progress.recent_count = 0
         train_step(training, phase, batch)

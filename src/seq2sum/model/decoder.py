@@ -1,7 +1,7 @@
 """The decoder, parallel in time under teacher forcing and stepwise in search.
 
 Shapes: B documents, S source positions, T target positions, K beams, N target rows (B, or n for each document),
-E embedding, D decoder size, H encoder size per direction.
+E embedding, D decoder size, F size of an encoder state.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor, nn
 
-from seq2sum.model.attention import Attention
+from seq2sum.config import AttentionKind
+from seq2sum.model.attention import build_attention
 from seq2sum.model.dropout import Noise, apply_noise
 from seq2sum.model.encoder import Encoded
 
@@ -22,11 +23,11 @@ FEATURE_SCALE = 4.0
 class Memory:
     """A batch of encoded documents as the decoder reads them; computed once, shared by all steps and beams."""
 
-    states: Tensor  # [B, S, 2H]
+    states: Tensor  # [B, S, F]
     keys: Tensor  # [B, S, D]
     source_ids: Tensor  # [B, S]
     source_mask: Tensor  # [B, S], True = real token
-    final_hidden: Tensor  # [B, 2H]
+    final_hidden: Tensor  # [B, F]
 
     def keep(self, document_indices: Tensor) -> "Memory":
         """The documents ``document_indices`` [B'] alone."""
@@ -69,13 +70,13 @@ class Decoder(nn.Module):
     2017), and the gate weighs pointing against generating.
     """
 
-    def __init__(self, embedding_size: int, state_size: int, hidden_size: int) -> None:
+    def __init__(self, embedding_size: int, state_size: int, hidden_size: int, attention: AttentionKind) -> None:
         super().__init__()
         self.bottom = nn.LSTM(embedding_size, hidden_size)
         self.top = nn.LSTM(hidden_size + state_size, hidden_size)
         self.init_bottom = nn.Linear(state_size, 2 * hidden_size)
         self.init_top = nn.Linear(state_size, 2 * hidden_size)
-        self.attention = Attention(hidden_size, state_size)
+        self.attention = build_attention(attention, hidden_size, state_size)
         self.to_features = nn.Linear(hidden_size + state_size, embedding_size)
         self.gate = nn.Linear(hidden_size + state_size + embedding_size, 1)
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from seq2sum.config import ModelParams
 from seq2sum.model.decoder import Decoded, Decoder, DecoderState, Memory
 from seq2sum.model.dropout import Noise, apply_noise
-from seq2sum.model.encoder import BiLSTMEncoder
+from seq2sum.model.encoder import build_encoder
+from seq2sum.model.initialization import initialize
 
 # The table starts small so that the logits do; what the LSTMs read of it is larger. Unit variance learns slower.
 EMBEDDING_SCALE = 4.0
@@ -21,7 +22,7 @@ CHUNK_ROWS = 256
 
 
 class SummarizerModel(nn.Module):
-    """BiLSTM encoder, attentive LSTM decoder, copying; one embedding table for source, target and output.
+    """Encoder, attentive LSTM decoder, copying; one embedding table for source, target and output.
 
     Tying input and output embeddings: Press & Wolf 2017.
     """
@@ -31,25 +32,10 @@ class SummarizerModel(nn.Module):
         self.params = params
         self.embedding = nn.Embedding(vocab_size, params.embedding_size)
         self.output_bias = nn.Parameter(torch.zeros(vocab_size))
-        self.encoder = BiLSTMEncoder(params.embedding_size, params.encoder_size, params.encoder_layers)
-        self.decoder = Decoder(params.embedding_size, self.encoder.output_size, params.decoder_size)
-        self._initialize()
-
-    def _initialize(self) -> None:
-        nn.init.normal_(self.embedding.weight, std=self.params.embedding_size**-0.5)
-        for name, parameter in self.named_parameters():
-            if "bias_hh" in name:
-                nn.init.zeros_(parameter)
-            elif "bias_ih" in name:
-                # A forget gate that starts open keeps early memory and gradients alive (Jozefowicz et al. 2015).
-                nn.init.zeros_(parameter)
-                size = parameter.shape[0] // 4
-                nn.init.ones_(parameter.data[size : 2 * size])
-            elif "weight_hh" in name:
-                for gate in parameter.data.chunk(4):
-                    nn.init.orthogonal_(gate)
-            elif parameter.dim() == 2 and "embedding" not in name:
-                nn.init.xavier_uniform_(parameter)
+        self.encoder = build_encoder(params)
+        self.decoder = Decoder(params.embedding_size, params.state_size, params.decoder_size, params.attention)
+        nn.init.normal_(self.embedding.weight, std=params.embedding_size**-0.5)
+        initialize(self)
 
     def embed(self, ids: Tensor, noise: Noise | None = None) -> Tensor:
         """Embeddings [*, E] of ``ids`` [*], scaled for the LSTMs."""

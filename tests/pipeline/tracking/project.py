@@ -54,17 +54,16 @@ def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
 def make_model(folder: Path) -> None:
     import torch
 
-    from seq2sum.config import ModelParams, SearchParams
+    from seq2sum.config import SearchParams
     from seq2sum.data.tokenizer import EOS, Tokenizer
     from seq2sum.model.folder import save_model
     from seq2sum.model.summarizer import SummarizerModel
     from seq2sum.summarize import save_search
+    from tests.model.tiny import tiny_params
 
     torch.manual_seed(5)
-    sizes = {"embedding_size": 8, "encoder_size": 6, "encoder_layers": 1, "decoder_size": 10}
-    params = ModelParams.model_validate({"encoder": "bilstm", "dropout": 0.0, "copy_source": True, **sizes})
     tokenizer = Tokenizer.train(TEXTS, vocab_size=300, min_frequency=2)
-    model = SummarizerModel(params, tokenizer.vocab_size)
+    model = SummarizerModel(tiny_params(), tokenizer.vocab_size)
     # Likely to end, so that the least number of tokens makes a difference.
     model.output_bias.data[EOS] = 4.0
     save_model(folder, model, tokenizer, max_source_tokens=50)
