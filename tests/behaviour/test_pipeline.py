@@ -72,7 +72,7 @@ def make_project(folder: Path) -> None:
             "validate.min_document_words": 5, "split.near_duplicate_similarity": 1.0, "train_tokenizer.vocab_size": 400,
             "train.model.embedding_size": 16, "train.model.encoder_size": 16, "train.model.decoder_size": 24,
             "train.max_steps": 60, "train.batch_tokens": 600, "train.validate_every": 20, "train.checkpoint_every": 10,
-            "train.log_every": 5, "train.warmup_steps": 10, "evaluate.bootstrap_samples": 200,
+            "train.pretrain.max_steps": 20, "train.reward.max_steps": 20, "train.log_every": 5, "train.warmup_steps": 10, "evaluate.bootstrap_samples": 200,
             "evaluate.search.max_tokens": 12,
         },
     )  # fmt: skip
@@ -159,6 +159,6 @@ def test_killed_with_its_dvc_the_training_goes_on_to_the_same_result(project: Pa
     done = repro(project, "--force", "--single-item", "train")
     assert stages_run(done) == ["train"]
     resumed = json.loads((project / "reports/train.json").read_text())
-    assert resumed["steps"] == 300
+    assert resumed["steps"] == 340
     assert stages_run(repro(project))[0] == "locate"
     assert outcome(project) == whole
