@@ -72,7 +72,8 @@ def make_project(folder: Path) -> None:
             "validate.min_document_words": 5, "split.near_duplicate_similarity": 1.0, "train_tokenizer.vocab_size": 400,
             "train.model.embedding_size": 16, "train.model.encoder_size": 16, "train.model.decoder_size": 24,
             "train.max_steps": 60, "train.batch_tokens": 600, "train.validate_every": 20, "train.checkpoint_every": 10,
-            "train.pretrain.max_steps": 20, "train.reward.max_steps": 20, "train.log_every": 5, "train.warmup_steps": 10, "evaluate.bootstrap_samples": 200,
+            "train.pretrain.max_steps": 20, "train.reward.max_steps": 20, "train.log_every": 5,
+            "train.warmup_steps": 10, "evaluate.bootstrap_samples": 200,
             "evaluate.search.max_tokens": 12,
         },
     )  # fmt: skip
