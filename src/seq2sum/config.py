@@ -219,6 +219,43 @@ class EvaluateParams(Section):
     seed: Seed = Field(description="Seed of resampling, samples and the random baseline.")
 
 
+Growth = Annotated[float, Field(ge=0.0)]
+
+
+class PromoteParams(Section):
+    """The gate of the model registry: when a challenger takes over from the champion. A task, no stage.
+
+    Margins hold for the upper end of a 95 % interval: a challenger must be shown to be no worse than that.
+    """
+
+    alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(
+        description="Significance level of the gain in ROUGE-1, ROUGE-2 or ROUGE-Lsum, two-sided, Holm-corrected."
+    )
+    power: Annotated[float, Field(ge=0.5, lt=1.0)] = Field(
+        description="Probability with which a test set shows its detectable gain."
+    )
+    effect: Annotated[float, Field(gt=0.0)] = Field(
+        description="Gain in ROUGE-1 that matters, in points: a test set that may miss it tells too little to say no."
+    )
+    min_pairs: Annotated[int, Field(ge=2)] = Field(description="Test pairs below which nothing is promoted.")
+    bootstrap_samples: Annotated[int, Field(ge=200)] = Field(description="Resamplings for intervals and paired tests.")
+    max_rouge_loss: Growth = Field(description="Points that none of the three ROUGE types may lose.")
+    max_repetition_growth: Growth = Field(description="Margin for the mean share of a summary that repeats itself.")
+    max_unsupported_growth: Growth = Field(
+        description="Margin for the mean share of numbers and names that the document does not hold."
+    )
+    max_length_drift_growth: Growth = Field(description="Margin for the distance of the length ratio from 1.")
+    max_latency_growth: Growth = Field(description="Relative growth of the seconds per document.")
+    max_size_growth: Growth = Field(description="Relative growth of the model folder in bytes.")
+    looping: Share = Field(description="Share of a summary that repeats itself from which it counts as degenerate.")
+    copying: Share = Field(description="Share of its document that a summary repeats from which it counts as a copy.")
+    max_degenerate_share: Share = Field(
+        description="Share of the challenger's summaries that may be empty, loop or copy their document."
+    )
+    latency_documents: Count = Field(description="Test documents that both models summarize to compare their speed.")
+    seed: Seed = Field(description="Seed of the resamplings.")
+
+
 class Params(Section):
     """The whole of params.yaml."""
 
@@ -229,6 +266,7 @@ class Params(Section):
     encode: EncodeParams
     train: TrainParams
     evaluate: EvaluateParams
+    promote: PromoteParams
 
 
 def load_params(path: Path) -> Params:
