@@ -41,10 +41,8 @@ def _experiment_id(client: "MlflowClient") -> str:
     name = connection.experiment_name()
     found = client.get_experiment_by_name(name)
     if found is None:
-        embedded = connection.tracking_uri().startswith("sqlite:")
         try:
-            location = f"{connection.EMBEDDED_ARTIFACTS}/{name}" if embedded else None
-            return str(client.create_experiment(name, artifact_location=location))
+            return str(client.create_experiment(name, artifact_location=connection.artifact_location(name)))
         except MlflowException:
             # Someone else may have made it in between.
             found = client.get_experiment_by_name(name)

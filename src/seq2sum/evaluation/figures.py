@@ -64,7 +64,7 @@ def draw_score_differences(
     """
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    left.hist(differences, bins=np.linspace(-100, 100, 41), color=_COLOURS[0], alpha=0.8)
+    left.hist(differences, bins=np.linspace(-102.5, 102.5, 42), color=_COLOURS[0], alpha=0.8)
     left.set_yscale("symlog")
     _finish(left, "ROUGE-1 of the challenger less the champion's", "test pairs", legend=False)
     for row, (mean, low, high) in enumerate(gains.values()):

@@ -1,7 +1,9 @@
 """A project folder as `dvc repro` leaves it, with a small untrained model, and a stand-in for its trainer."""
 
+import functools
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -10,9 +12,16 @@ from typing import Any
 
 import yaml
 
+from seq2sum.data.pairs import Pair, write_pairs
+from seq2sum.evaluation.baselines import lead_words
+from seq2sum.evaluation.rouge import score_systems
+from seq2sum.evaluation.system_outputs import SystemOutputs, write_outputs
+from tests.evaluation.texts import PORTER, make_pairs
+
 REPO = Path(__file__).parents[3]
 TRAIN_KEY = "ab12" * 16
 STEPS = range(10, 60, 10)
+NUM_TEST_PAIRS = 240
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 TEXTS = ["The ferry leaves at noon and comes back before dark.", "A baker counts loaves; the mill counts sacks."]
 
@@ -95,8 +104,38 @@ def make_scores(rouge1: float = 40.0) -> dict[str, Any]:
     }
 
 
-def make_project(folder: Path, model: Path) -> None:
-    """``model``: a model folder to copy."""
+@functools.cache
+def made_up_pairs() -> list[Pair]:
+    documents, references = make_pairs(NUM_TEST_PAIRS)
+    rows = enumerate(zip(documents, references, strict=True))
+    return [Pair(f"p{number}", f"g{number}", document, reference) for number, (document, reference) in rows]
+
+
+@functools.cache
+def judged(quality: float) -> SystemOutputs:
+    """What a model wrote that hits the reference on a share ``quality`` of the test pairs, and a baseline."""
+    pairs, rng = made_up_pairs(), random.Random(7)
+    hits = [rng.random() < quality for _ in pairs]
+    hypotheses = [pair.summary if hit else lead_words(pair.document, 5) for pair, hit in zip(pairs, hits, strict=True)]
+    references = [pair.summary for pair in pairs]
+    systems = {"model": hypotheses, "lead": [lead_words(pair.document, 5) for pair in pairs]}
+    return SystemOutputs(
+        [pair.id for pair in pairs], references, systems, score_systems(systems, references, PORTER, num_workers=1)
+    )
+
+
+def make_test_set(folder: Path, quality: float) -> None:
+    """Test pairs, and what the model at hand wrote of them; see :func:`judged`."""
+    write_pairs(folder / "data/split/test.parquet", made_up_pairs())
+    write_outputs(folder / "reports/hypotheses.parquet", judged(quality))
+
+
+def make_project(folder: Path, model: Path, quality: float = 0.2) -> None:
+    """``model``: a model folder to copy. ``quality``: see :func:`judged`."""
+    make_test_set(folder, quality)
+    (folder / "data/raw").mkdir()
+    card = {"origin": "Made-up texts", "release": "1", "licence": "Public domain", "num_pairs": 300}
+    (folder / "data/raw/card.json").write_text(json.dumps(card))
     shutil.copy(REPO / "params.yaml", folder / "params.yaml")
     shutil.copytree(model, folder / "models/summarizer")
     write_lines(folder / "reports/journal.jsonl", journal_lines())

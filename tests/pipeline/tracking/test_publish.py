@@ -288,7 +288,7 @@ def test_points_written_before_the_kill_of_a_publish_are_not_sent_twice(
     for owner, name in (
         (publish.runs, "log_inputs"),
         (publish, "_upload_files"),
-        (registry, "give_alias"),
+        (publish.championship, "welcome"),
     ):
         with monkeypatch.context() as patched:
             patched.setattr(owner, name, broken)
