@@ -1,6 +1,7 @@
 """Summaries by a version's own code, in a process of its own."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -27,10 +28,11 @@ def decode(
     last line of what went wrong.
     """
     script = Path(pipeline.serving.__file__).with_name("decode.py")
-    task = {"documents": list(documents), "device": device, "threads": threads, "rounds": rounds}
+    task = {"documents": list(documents), "device": device, "rounds": rounds}
     done = subprocess.run(
         [sys.executable, "-P", "-B", str(script), str(code), str(model)],
         input=json.dumps(task),
+        env=os.environ | {"OMP_NUM_THREADS": str(threads)},
         capture_output=True,
         text=True,
         check=False,

@@ -61,6 +61,8 @@ def machine_tags() -> dict[str, str]:
         "environment_sha256": hashlib.sha256(environment_listing().encode()).hexdigest(),
         "cpu": _cpu_name(),
         "cpu_cores": str(len(os.sched_getaffinity(0))),
+        # On a CPU the weights depend on it in their last bits.
+        "threads": os.environ.get("SEQ2SUM_THREADS") or str(len(os.sched_getaffinity(0))),
         "memory_gib": f"{psutil.virtual_memory().total / 2**30:.1f}",
         "gpu": ", ".join(gpus) or "none",
     }

@@ -43,3 +43,5 @@ EVAL_PLOTS = REPORTS / "plots"
 # Scores that the gate's simulation draws from, and what it found.
 GATE_POPULATION = Path("benchmarks/gate_population.parquet")
 GATE_SIMULATION = REPORTS / "gate_simulation.json"
+# The gate's verdicts, a folder for each comparison.
+PROMOTIONS = REPORTS / "promotion"

@@ -5,7 +5,7 @@ import itertools
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,10 +44,10 @@ class Sample(NamedTuple):
     summary: str
 
 
-def model_hashes(model: Path) -> dict[str, str]:
+def model_hashes(model: Path, names: Collection[str] = tuple(MODEL_FILES)) -> dict[str, str]:
     """SHA-256 of weights, tokenizer, network and search settings. Raises UserError naming the file that is missing."""
     try:
-        return {f"{name}_sha256": sha256_of(model / file) for name, file in MODEL_FILES.items()}
+        return {f"{name}_sha256": sha256_of(model / MODEL_FILES[name]) for name in names}
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: not found. Run `dvc repro` first.") from error
 

@@ -1,7 +1,7 @@
 """Summarizes documents with the code that a version was registered with: a script that imports nothing of this project.
 
 A version must be judged as it will be served, and later code may read settings that an older version does not have.
-Standard input: JSON with `documents`, `device`, `threads` and `rounds`; standard output: JSON with `summaries` and, for
+Standard input: JSON with `documents`, `device` and `rounds`; standard output: JSON with `summaries` and, for
 `rounds` above 0, `seconds`: the least of so many times that all documents took.
 Usage: python decode.py CODE_FOLDER MODEL_FOLDER
 """
@@ -16,9 +16,6 @@ def main() -> None:
     """Needs of the version's code: `Summarizer.load(folder, device)`, `.search` and `.summarize(documents, search)`."""
     sys.path.insert(0, sys.argv[1])
     task = json.load(sys.stdin)
-    import torch
-
-    torch.set_num_threads(task["threads"])
     from seq2sum.summarize import Summarizer
 
     summarizer = Summarizer.load(Path(sys.argv[2]), task["device"])

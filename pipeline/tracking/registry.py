@@ -47,6 +47,8 @@ class Version(NamedTuple):
 def versions(client: "MlflowClient") -> list[Version]:
     """All versions of the registered model, newest first."""
     name = connection.model_name()
+    # Tags before aliases: whoever sees that a move was completed must see the alias moved.
+    tagged = client.search_model_versions(f"name = '{name}'")
     registered = client.search_registered_models(f"name = '{name}'")
     aliases = registered[0].aliases.items() if registered else ()
     found = [
@@ -58,7 +60,7 @@ def versions(client: "MlflowClient") -> list[Version]:
             version.creation_timestamp,
             str(version.run_id),
         )
-        for version in client.search_model_versions(f"name = '{name}'")
+        for version in tagged
     ]
     return sorted(found, key=lambda version: int(version.number), reverse=True)
 
@@ -89,15 +91,17 @@ def find_named(client: "MlflowClient", name: str) -> Version:
     return found
 
 
-def fetch(version: Version, folder: Path) -> Path:
-    """Downloads a version into ``folder``, all that MLflow loads it from; the model's folder in there.
-
-    Raises UserError if a file is not as it was registered.
-    """
+def download(version: Version, folder: Path) -> Path:
+    """Downloads all that MLflow loads a version from into ``folder``, unchecked; where it is."""
     from mlflow.artifacts import download_artifacts
 
     with connection.mlflow_errors():
-        fetched = Path(download_artifacts(f"models:/{version.name}/{version.number}", dst_path=str(folder)))
+        return Path(download_artifacts(f"models:/{version.name}/{version.number}", dst_path=str(folder)))
+
+
+def fetch(version: Version, folder: Path) -> Path:
+    """Like :func:`download`. Raises UserError if a file is not as it was registered."""
+    fetched = download(version, folder)
     expected = version.tags.get(CONTENT_TAG)
     if expected is None:
         raise UserError(f"version {version.number} has no tag {CONTENT_TAG}: it was not registered by `publish`.")

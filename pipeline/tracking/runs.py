@@ -124,6 +124,12 @@ def log_changed_metrics(client: "MlflowClient", run_id: str, metrics: Mapping[st
         client.log_batch(run_id, metrics=changed[start : start + MAX_METRICS_PER_BATCH])
 
 
+def input_digests(client: "MlflowClient", run_id: str) -> dict[str, str]:
+    """The hash of each data file that is recorded as the run's input, by its path."""
+    inputs = client.get_run(run_id).inputs
+    return {one.dataset.name: one.dataset.digest for one in inputs.dataset_inputs} if inputs else {}
+
+
 def log_inputs(client: "MlflowClient", run_id: str, inputs: Iterable[tuple[str, TrackedFile]]) -> None:
     """Records data files as the run's inputs under their DVC hashes. ``inputs``: (what it was used for, file)."""
     from mlflow.entities import Dataset, DatasetInput, InputTag

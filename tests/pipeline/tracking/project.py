@@ -12,11 +12,13 @@ from typing import Any
 
 import yaml
 
+from pipeline import publish
+from pipeline.tracking.registry import Version
 from seq2sum.data.pairs import Pair, write_pairs
 from seq2sum.evaluation.baselines import lead_words
 from seq2sum.evaluation.rouge import score_systems
 from seq2sum.evaluation.system_outputs import SystemOutputs, write_outputs
-from tests.evaluation.texts import PORTER, make_pairs
+from tests.evaluation.texts import PORTER
 
 REPO = Path(__file__).parents[3]
 TRAIN_KEY = "ab12" * 16
@@ -106,9 +108,11 @@ def make_scores(rouge1: float = 40.0) -> dict[str, Any]:
 
 @functools.cache
 def made_up_pairs() -> list[Pair]:
-    documents, references = make_pairs(NUM_TEST_PAIRS)
-    rows = enumerate(zip(documents, references, strict=True))
-    return [Pair(f"p{number}", f"g{number}", document, reference) for number, (document, reference) in rows]
+    """Documents of 30 different words, summed up by six of them that stand together."""
+    rng = random.Random(6)
+    drawn = [rng.sample(range(1000), 30) for _ in range(NUM_TEST_PAIRS)]
+    documents = [[f"{chr(97 + number % 26)}ord{number}" for number in numbers] for numbers in drawn]
+    return [Pair(f"p{row}", f"g{row}", " ".join(words), " ".join(words[10:16])) for row, words in enumerate(documents)]
 
 
 @functools.cache
@@ -116,12 +120,11 @@ def judged(quality: float) -> SystemOutputs:
     """What a model wrote that hits the reference on a share ``quality`` of the test pairs, and a baseline."""
     pairs, rng = made_up_pairs(), random.Random(7)
     hits = [rng.random() < quality for _ in pairs]
-    hypotheses = [pair.summary if hit else lead_words(pair.document, 5) for pair, hit in zip(pairs, hits, strict=True)]
-    references = [pair.summary for pair in pairs]
-    systems = {"model": hypotheses, "lead": [lead_words(pair.document, 5) for pair in pairs]}
-    return SystemOutputs(
-        [pair.id for pair in pairs], references, systems, score_systems(systems, references, PORTER, num_workers=1)
-    )
+    leads = [lead_words(pair.document, 6) for pair in pairs]
+    hypotheses = [pair.summary if hit else lead for pair, hit, lead in zip(pairs, hits, leads, strict=True)]
+    references, systems = [pair.summary for pair in pairs], {"model": hypotheses, "lead": leads}
+    scores = score_systems(systems, references, PORTER, num_workers=1)
+    return SystemOutputs([pair.id for pair in pairs], references, systems, scores)
 
 
 def make_test_set(folder: Path, quality: float) -> None:
@@ -175,3 +178,18 @@ def start_trainer(
         stderr=subprocess.DEVNULL,
         text=True,
     )
+
+
+def publish_judged(folder: Path, quality: float) -> Version:
+    """Publishes the project that is the working folder, with summaries of that quality; see :func:`judged`."""
+    make_test_set(folder, quality)
+    (folder / "reports/scores.json").write_text(json.dumps(make_scores(100 * quality)))
+    return publish.publish(publish.read_results()).version
+
+
+def write_params(folder: Path, **sections: dict[str, Any]) -> None:
+    """Changes values of params.yaml."""
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    for section, values in sections.items():
+        params[section] |= values
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
