@@ -8,7 +8,7 @@ include scripts/environment.sh
 
 PRESET ?= default
 
-.PHONY: help setup run full preset simulate-gate test check lint types contracts format lock clean
+.PHONY: help setup run full preset simulate-gate demo-registry test check lint types contracts format lock clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -29,6 +29,9 @@ preset: setup ## Write the values of presets/PRESET.yaml into params.yaml (PRESE
 
 simulate-gate: setup ## Measure how often the promotion gate errs, as params.yaml sets it
 	python -m pipeline.simulate_gate
+
+demo-registry: setup ## A model's life against real servers (needs Debian's postgresql): prints a transcript
+	python -m tests.demonstration.registry
 
 test: setup ## Run the tests (some of them: TESTS=tests/data)
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile $(TESTS)

@@ -137,13 +137,11 @@ def reproduce(
     Exit status 1 if they differ; what differs is told.
     """
     with user_errors():
+        from pipeline.reproduce import report
         from pipeline.reproduce import reproduce as make
 
         done = make(version, keep=keep, pull_only=pull_only)
-    print("the weights are the same" if done.same else "the weights differ")
-    print("\n".join(f"  {difference}" for difference in done.differences), end="\n" if done.differences else "")
-    if done.folder:
-        print(f"work tree: {done.folder}")
+        print(report(done))
     if not done.same:
         raise typer.Exit(BROKEN)
 

@@ -1,5 +1,6 @@
 """Makes a registered version's weights again: its commit in a clean work tree, its dvc.lock, its data, its settings."""
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -131,3 +132,27 @@ def _differences(tree: Path, about: Path, facts: dict[str, str], made: dict[str,
     lock = tree / paths.ENVIRONMENT_LOCK
     if lock.exists() and sha256_of(lock) != facts.get("environment_lock_sha256"):
         yield f"{paths.ENVIRONMENT_LOCK}: not the one that was in place"
+
+
+def report(done: Reproduction) -> str:
+    """What the user sees."""
+    lines = ["the weights are the same" if done.same else "the weights differ"]
+    lines += [f"  {difference}" for difference in done.differences]
+    return "\n".join([*lines, *([f"work tree: {done.folder}"] if done.folder else [])])
+
+
+def main() -> int:
+    """The command line; exits with 1 if the weights differ, with 2 on what the user can mend."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.reproduce", description=__doc__)
+    parser.add_argument("version", help="number, alias or models:/ address")
+    try:
+        done = reproduce(parser.parse_args().version)
+    except UserError as error:
+        print(f"reproduce failed: {error}", file=sys.stderr)
+        return 2
+    print(report(done))
+    return 0 if done.same else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
