@@ -206,9 +206,9 @@ def test_mlflow_is_not_imported_for_a_model_folder(model: Path) -> None:
 def test_the_registry_is_listed_newest_first_as_given() -> None:
     versions = [
         Version(
-            "seq2sum", "10", ("challenger",), {"rouge1": "41.50", "git_sha": "0123456789abcdef"}, 1_700_000_000_000
+            "seq2sum", "10", ("challenger",), {"rouge1": "41.50", "git_sha": "0123456789abcdef"}, 1_700_000_000_000, "r"
         ),
-        Version("seq2sum", "9", (), {}, 1_600_000_000_000),
+        Version("seq2sum", "9", (), {}, 1_600_000_000_000, "r"),
     ]
     heading, newest, older = models_table(versions).splitlines()
     assert heading.split()[:4] == ["name", "version", "alias", "R-1"]
