@@ -104,6 +104,12 @@ def summarize(
             show_default=OWN,
         ),
     ] = None,
+    risk_samples: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="Draws that judge the beam by expected ROUGE; 0 is fast.", show_default=OWN
+        ),
+    ] = None,
 ) -> None:
     """Reads all documents first, so that a bad one is told before the model is loaded."""
     overrides: dict[str, int | float | None] = {
@@ -115,6 +121,7 @@ def summarize(
         "max_words": max_words,
         "block_ngrams": block_ngrams,
         "source_support": source_support,
+        "risk_samples": risk_samples,
     }
     with user_errors():
         documents = [document for name in files or ["-"] for document in read_documents(name, lines)]

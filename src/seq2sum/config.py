@@ -141,8 +141,8 @@ class SearchParams(Section):
     )
 
     risk_samples: Annotated[int, Field(ge=0)] = Field(
-        description="Summaries drawn per document; of the beam the one with the best expected ROUGE against them wins. "
-        "0: the likeliest wins."
+        description="Summaries drawn per document; of the beam and the greedy summary the one with the best expected "
+        "ROUGE wins. 0: the likeliest wins."
     )
     risk_tokenizer: Literal["rouge", "unicode"] = Field(
         description="What that ROUGE takes for words: `rouge`: [a-z0-9]+, stemmed; `unicode`: words of any script."

@@ -85,6 +85,7 @@ def test_a_document_that_is_cut_says_so(model: Path) -> None:
         (["--length-penalty", "2"], {"length_penalty": 2.0}),
         (["--coverage-penalty", "0.5"], {"coverage_penalty": 0.5}),
         (["--block-ngrams", "1"], {"block_ngrams": 1}),
+        (["--risk-samples", "3"], {"risk_samples": 3}),
     ],
 )
 def test_flags_override_the_models_own_search(model: Path, flags: list[str], search: dict[str, float]) -> None:
