@@ -80,7 +80,7 @@ def test_a_document_that_is_cut_says_so(model: Path) -> None:
     [
         (["--beam", "1"], {"beam_size": 1}),
         (["--max-tokens", "3", "--min-tokens", "3"], {"max_tokens": 3, "min_tokens": 3}),
-        (["--min-tokens", "8"], {"min_tokens": 8}),
+        (["--max-tokens", "7"], {"max_tokens": 7}),
         (["--beam", "2", "--min-tokens", "0", "--max-tokens", "2"], {"beam_size": 2, "min_tokens": 0, "max_tokens": 2}),
         (["--length-penalty", "2"], {"length_penalty": 2.0}),
         (["--coverage-penalty", "0.5"], {"coverage_penalty": 0.5}),
@@ -123,7 +123,7 @@ def test_the_best_are_lines_under_each_other_or_a_list_in_json(model: Path) -> N
     summarizer = Summarizer.load(model)
     assert summarizer.search is not None
     best = summarizer.summarize_best(TEXTS, summarizer.search, 3)
-    assert [len(found) for found in best] == [2, 3]  # one is no text of its own
+    assert sorted(len(found) for found in best) == [2, 3]  # one is no text of its own
     stdin = "\n".join(TEXTS).encode()
     done = summarize(model, "--lines", "--best", "3", stdin=stdin)
     assert done.stdout == "".join("\n".join(one.text for one in found) + "\n\n" for found in best)
