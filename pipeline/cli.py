@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 from pydantic import ValidationError
 
+from pipeline.cli_errors import user_errors
+from pipeline.registry_cli import app as registry_app
 from seq2sum.config import SearchParams
 from seq2sum.errors import UserError
 from seq2sum.params_file import describe_problem
@@ -30,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(registry_app)
 
 SUMMARIZE_HELP = """Summarize documents: one line of output for each, in order.
 
@@ -101,6 +104,12 @@ def summarize(
             show_default=OWN,
         ),
     ] = None,
+    risk_samples: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="Draws that judge the beam by expected ROUGE; 0 is fast.", show_default=OWN
+        ),
+    ] = None,
 ) -> None:
     """Reads all documents first, so that a bad one is told before the model is loaded."""
     overrides: dict[str, int | float | None] = {
@@ -112,6 +121,7 @@ def summarize(
         "max_words": max_words,
         "block_ngrams": block_ngrams,
         "source_support": source_support,
+        "risk_samples": risk_samples,
     }
     with user_errors():
         documents = [document for name in files or ["-"] for document in read_documents(name, lines)]
@@ -246,13 +256,3 @@ def override(search: SearchParams | None, overrides: Mapping[str, int | float | 
     except ValidationError as error:
         problems = "; ".join(describe_problem(problem) for problem in error.errors())
         raise UserError(f"{problems} Mend the flags; what they leave out is the model's own.") from error
-
-
-@contextlib.contextmanager
-def user_errors() -> Iterator[None]:
-    """Prints a UserError's message alone and exits with 2."""
-    try:
-        yield
-    except UserError as error:
-        print(f"seq2sum: {error}", file=sys.stderr)
-        raise typer.Exit(2) from error

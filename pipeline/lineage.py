@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,6 +61,8 @@ def machine_tags() -> dict[str, str]:
         "environment_sha256": hashlib.sha256(environment_listing().encode()).hexdigest(),
         "cpu": _cpu_name(),
         "cpu_cores": str(len(os.sched_getaffinity(0))),
+        # On a CPU the weights depend on it in their last bits.
+        "threads": os.environ.get("SEQ2SUM_THREADS") or str(len(os.sched_getaffinity(0))),
         "memory_gib": f"{psutil.virtual_memory().total / 2**30:.1f}",
         "gpu": ", ".join(gpus) or "none",
     }
@@ -102,9 +105,13 @@ def tracked_files(lock: Path) -> dict[Path, TrackedFile]:
     return {file.path: file for file in files}
 
 
-def model_fingerprint(folder: Path) -> str:
-    """SHA-256 over the names and contents of a model folder's files. Raises UserError if there are none."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+def folder_fingerprint(folder: Path, without: Collection[str] = ()) -> str:
+    """SHA-256 over the names and contents of a folder's files, those named ``without`` left out.
+
+    Raises UserError if there are none.
+    """
+    found = folder.rglob("*") if folder.is_dir() else []
+    files = sorted(path for path in found if path.is_file() and path.name not in without)
     if not files:
         raise UserError(f"{folder}: no model here. Run `dvc repro` first.")
     lines = [f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]

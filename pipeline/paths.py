@@ -39,3 +39,9 @@ METRICS = REPORTS / "metrics.json"
 SAMPLES = REPORTS / "samples.jsonl"
 HYPOTHESES = REPORTS / "hypotheses.parquet"
 EVAL_PLOTS = REPORTS / "plots"
+
+# Scores that the gate's simulation draws from, and what it found.
+GATE_POPULATION = Path("benchmarks/gate_population.parquet")
+GATE_SIMULATION = REPORTS / "gate_simulation.json"
+# The gate's verdicts, a folder for each comparison.
+PROMOTIONS = REPORTS / "promotion"

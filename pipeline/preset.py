@@ -11,10 +11,11 @@ import ruamel.yaml
 from yaml import safe_load
 
 from pipeline import paths
-from seq2sum.config import Params, Section
+from seq2sum.config import Params
 from seq2sum.errors import UserError
 from seq2sum.files import write_text
 from seq2sum.params_file import checked, load_yaml
+from seq2sum.section import Section
 
 
 def apply_preset(preset: Path, params: Path, section: type[Section] = Params) -> list[str]:

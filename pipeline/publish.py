@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline import lineage, paths
-from pipeline.tracking import connection, registry, runs
+from pipeline import lineage, paths, record
+from pipeline.jsonfile import read_json
+from pipeline.tracking import championship, connection, registry, runs
+from pipeline.tracking.follow import TRAINER_TAG, is_running
 from pipeline.tracking.journal import PACE_NAME, Point, read_growing_journal, read_journal
 from pipeline.tracking.outbox import opened_outbox
 from seq2sum.config import SearchParams
@@ -69,13 +71,13 @@ def read_results() -> Results:
     load_params(paths.PARAMS)
     data = lineage.tracked_files(paths.DVC_LOCK)
     lineage.require_unchanged(paths.PARAMS, paths.DVC_LOCK)
-    train, scores = _read_json(paths.TRAIN_REPORT), _read_json(paths.SCORES)
+    train, scores = read_json(paths.TRAIN_REPORT), read_json(paths.SCORES)
     for path, report, key in ((paths.TRAIN_REPORT, train, "train_key"), (paths.SCORES, scores, "systems")):
         if key not in report:
             raise UserError(f"{path}: has no {key!r}. Run `dvc repro` again.")
     # How long the training took is no part of what it made.
     judged = {key: value for key, value in scores.items() if key != "train"}
-    identity = [train["train_key"], lineage.model_fingerprint(paths.MODEL), judged]
+    identity = [train["train_key"], lineage.folder_fingerprint(paths.MODEL), judged]
     return Results(
         points=read_journal(paths.JOURNAL),
         train=train,
@@ -93,6 +95,7 @@ def publish(results: Results) -> Published:
     with connection.mlflow_errors(), opened_outbox(checkpoints, FOLLOWER_SECONDS) as outbox:
         started = time.time_ns() // 1_000_000 - round(1000 * results.train.get("wall_seconds", 0))
         run_id = runs.find_or_make_run(client, results.train_key, started)
+        runs.close_dead_runs(client, TRAINER_TAG, is_running)
         run = client.get_run(run_id)
         outbox.add([*results.points, *read_growing_journal(checkpoints / PACE_NAME)])
         runs.PointSender(client, run_id).send(outbox)
@@ -107,7 +110,7 @@ def publish(results: Results) -> Published:
         if version is None:
             _upload_files(client, run_id)
             version = _add_version(client, run_id, results, tags)
-        alias = registry.give_alias(client, version)
+        alias = championship.welcome(client, version)
         # Publishing is not part of the training's time.
         client.set_terminated(run_id, "FINISHED", run.info.end_time)
     version = version._replace(aliases=version.aliases or (alias,))
@@ -127,7 +130,10 @@ def result_metrics(results: Results) -> dict[str, float]:
             metrics |= {f"test/{system}/{kind}": interval[0] for kind, interval in means.items()}
     metrics |= {f"test/{name}": value for name, value in scores["statistics"]["model"].items()}
     numbers = {key: value for key, value in results.train.items() if isinstance(value, int | float)}
-    return metrics | {f"training/{key}": float(value) for key, value in numbers.items()}
+    metrics |= {f"training/{key}": float(value) for key, value in numbers.items()}
+    # What the training cost: seconds times the devices that it kept busy.
+    devices = results.train.get("num_devices", 1)
+    return metrics | {"training/device_seconds": devices * float(results.train.get("wall_seconds", 0))}
 
 
 def _upload_files(client: "MlflowClient", run_id: str) -> None:
@@ -141,16 +147,17 @@ def _upload_files(client: "MlflowClient", run_id: str) -> None:
 
 def _add_version(client: "MlflowClient", run_id: str, results: Results, tags: dict[str, str]) -> registry.Version:
     model = results.scores["systems"]["model"]
+    facts = record.provenance(results.train_key, results.data, str(results.scores.get("signature", "")))
     version_tags = {
-        **{key: value for key, value in tags.items() if not key.startswith("mlflow.")},
+        # The machine that trained, which need not be the one that publishes.
+        **{key: value for key, value in (facts | tags).items() if isinstance(value, str) and "mlflow." not in key},
         **{rouge: f"{scores[0]:.2f}" for rouge, scores in model.items()},
         registry.PUBLISH_KEY_TAG: results.publish_key,
-        runs.TRAIN_KEY_TAG: results.train_key,
-        **lineage.lock_tags(),
-        "metric_signature": str(results.scores.get("signature", "")),
     }
-    description = scores_table(results.scores)
-    registry.add_version(run_id, paths.MODEL, results.search, results.last_step, version_tags, description)
+    with record.record_folder(results.scores, facts) as folder:
+        folders = {paths.MODEL.name: paths.MODEL, record.FOLDER: folder}
+        card = (folder / record.CARD).read_text(encoding="utf-8")
+        registry.add_version(run_id, folders, results.search, results.last_step, version_tags, card)
     version = registry.find_version(client, results.publish_key)
     assert version is not None
     return version
@@ -171,7 +178,7 @@ def report(results: Results, published: Published) -> str:
             *(
                 []
                 if is_champion
-                else ["           `seq2sum summarize` goes on with the champion; `seq2sum models` lists both"]
+                else ["           `seq2sum summarize` goes on with the champion; `seq2sum promote` weighs this one"]
             ),
             f"run        {published.run_id}",
             *(f"note       the run keeps another value of {key}" for key in published.kept_params),
@@ -195,18 +202,6 @@ def _further(published: Published) -> list[str]:
         f"  {here}dvc metrics show",
         f"  {here}dvc plots show",
     ]
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: not found. Run `dvc repro` first.") from error
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error}). Run `dvc repro` again.") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: expected a JSON object. Run `dvc repro` again.")
-    return content
 
 
 def main() -> int:

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from seq2sum.config import Count, EncoderKind, Section, Seed
+from seq2sum.config import EncoderKind
+from seq2sum.section import Count, Section, Seed
 
 PARAMS = Path("study/params.yaml")
 PRESETS = Path("study/presets")

@@ -22,7 +22,7 @@ def parts():
     return model, tokenizer, rows, model.encode(source.source_ids, source.source_lengths, source.source_mask)
 
 
-def test_the_expectation_is_the_mean_over_what_is_drawn(parts):
+def test_the_expectation_is_the_mean_over_what_is_drawn_and_the_candidates(parts):
     model, tokenizer, rows, memory = parts
     search = changed(risk_samples=5, max_tokens=6)
     judge = ExpectedRouge(model, tokenizer, search)
@@ -30,7 +30,8 @@ def test_the_expectation_is_the_mean_over_what_is_drawn(parts):
     candidates = [["a tool", tokenizer.decode(samples[0])] for samples in drawn]
     rouge = RougeReward("rouge")
     for found, texts, samples in zip(judge(memory, rows, candidates), candidates, drawn, strict=True):
-        expected = [np.mean([rouge([text], [tokenizer.decode(ids)])[0] for ids in samples]) for text in texts]
+        references = [*(tokenizer.decode(ids) for ids in samples), *texts]
+        expected = [np.mean([rouge([text], [reference])[0] for reference in references]) for text in texts]
         np.testing.assert_allclose(found, expected, atol=1e-9)
 
 

@@ -177,7 +177,8 @@ def test_by_risk_the_beam_is_ordered_by_expected_rouge(folder):
     search = changed(risk_samples=40)
     for text, best in zip(TEXTS, summarizer.summarize_best(TEXTS, search, 3), strict=True):
         likeliest = summarizer.summarize_best([text], changed(risk_samples=0), 3)[0]
-        assert {summary.text for summary in best} == {summary.text for summary in likeliest}
+        greedy = summarizer.summarize([text], changed(risk_samples=0, beam_size=1))[0]
+        assert {summary.text for summary in best} <= {summary.text for summary in (*likeliest, greedy)}
         scores = [summary.score for summary in best]
         assert scores == sorted(scores, reverse=True)
         assert all(0.0 <= score <= 1.0 for score in scores)

@@ -15,11 +15,16 @@ from mlflow.pyfunc.model import PythonModel
 from pydantic import ValidationError
 
 from seq2sum.config import SearchParams
+from seq2sum.errors import UserError
 from seq2sum.params_file import describe_problem
+from seq2sum.service.batching import Batcher
+from seq2sum.service.requests import check_documents
 from seq2sum.summarize import Summarizer
 
 if TYPE_CHECKING:
     from mlflow.pyfunc.model import PythonModelContext
+
+MAX_BATCH_DOCUMENTS = 64
 
 
 class SummarizerPyfunc(PythonModel):
@@ -33,12 +38,14 @@ class SummarizerPyfunc(PythonModel):
         """Loads the model folder that travels as the artifact `summarizer`."""
         folder = Path(context.artifacts["summarizer"])
         self._summarizer = Summarizer.load(folder, os.environ.get("SEQ2SUM_DEVICE", "cpu"))
+        # A server calls `predict` from many threads.
+        self._summarize = Batcher(self._summarizer.summarize, MAX_BATCH_DOCUMENTS)
 
     # MLflow derives a schema from type hints here, and then drops the signature's params.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """Summarizes `model_input`, a data frame with a text column `document`."""
         search = _search(self._summarizer.search, params or {})
-        summaries = self._summarizer.summarize(_documents(model_input), search)
+        summaries = self._summarize(_documents(model_input), search)
         return pd.DataFrame(
             {
                 "summary": [summary.text for summary in summaries],
@@ -62,12 +69,11 @@ def _search(own: SearchParams | None, params: dict[str, Any]) -> SearchParams:
 
 
 def _documents(frame: pd.DataFrame) -> list[str]:
-    """The documents. Raises a client's error that names the first row without text."""
-    documents = frame["document"].tolist()
-    for row, document in enumerate(documents):
-        if not isinstance(document, str) or not document.strip():
-            raise MlflowException.invalid_parameter_value(f"Row {row}: the document is no text or empty.")
-    return documents
+    """The documents. Raises a client's error that names the first row that is no text or too long."""
+    try:
+        return check_documents(frame["document"].tolist())
+    except UserError as error:
+        raise MlflowException.invalid_parameter_value(str(error)) from error
 
 
 set_model(SummarizerPyfunc())

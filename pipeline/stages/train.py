@@ -81,7 +81,11 @@ def phases_of(params: TrainParams, tokenizer: Tokenizer, device: torch.device, p
 
     phases = [likelihood_phase(params, pairs, validate)]
     if params.pretrain.max_steps:
-        phases.insert(0, pretraining_phase(params, EncodedPairs.open(paths.ENCODED / "pretrain")))
+        exercises = EncodedPairs.open(paths.ENCODED / "pretrain")
+        if len(exercises):
+            phases.insert(0, pretraining_phase(params, exercises))
+        else:
+            print("no pretraining: no document has a sentence to lose", file=sys.stderr)
     if params.reward.max_steps:
         reward = RougeReward(params.reward.tokenizer)
         phases.append(reward_phase(params.reward, tokenizer, pairs, val_pairs, reward))

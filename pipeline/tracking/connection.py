@@ -38,6 +38,11 @@ def model_name() -> str:
     return os.environ.get("MLFLOW_MODEL_NAME") or "seq2sum"
 
 
+def artifact_location(experiment: str) -> str | None:
+    """Where a new experiment keeps its files: beside the embedded database, or None for where the server says."""
+    return f"{EMBEDDED_ARTIFACTS}/{experiment}" if tracking_uri().startswith("sqlite:") else None
+
+
 def connect() -> "MlflowClient":
     """A client whose servers are known to answer.
 
@@ -46,6 +51,8 @@ def connect() -> "MlflowClient":
     os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    # A version is loaded from code and safetensors; whoever plants a pickle in one is refused.
+    os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     # MLflow's own defaults wait four minutes for a dead server and a quarter of an hour for one that hangs.

@@ -1,6 +1,8 @@
-"""The model registry: adding a version, naming the champion, listing versions."""
+"""The model registry: adding a version, naming it, listing versions, fetching one."""
 
 import importlib.metadata
+import re
+import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,8 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pipeline.serving
 import seq2sum
+from pipeline.lineage import folder_fingerprint
 from pipeline.tracking import connection
 from seq2sum.config import SearchParams
+from seq2sum.errors import UserError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -19,8 +23,21 @@ CHAMPION = "champion"
 CHALLENGER = "challenger"
 # Says which weights, settings and scores a version stands for: published again, it is found, not doubled.
 PUBLISH_KEY_TAG = "publish_key"
+# SHA-256 over all that the version is loaded from.
+CONTENT_TAG = "content_sha256"
 # What the pyfunc and the code that travels with it import.
-REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "pyyaml", "safetensors", "tokenizers", "torch", "tqdm")
+REQUIREMENTS = (
+    "mlflow",
+    "numpy",
+    "pandas",
+    "pydantic",
+    "pyyaml",
+    "rouge-score-rs",
+    "safetensors",
+    "tokenizers",
+    "torch",
+    "tqdm",
+)
 INPUT_EXAMPLE = (
     "The harbour museum opens again on Saturday after two years of repairs. Its new hall shows how the town lived from "
     "fishing, and children may try their hand at tying nets."
@@ -28,18 +45,21 @@ INPUT_EXAMPLE = (
 
 
 class Version(NamedTuple):
-    """A registered version: its number, its aliases, the tags that it was registered with, and when (ms)."""
+    """A registered version: its number, its aliases, its tags, when it was made (ms) and by which run."""
 
     name: str
     number: str
     aliases: tuple[str, ...]
     tags: Mapping[str, str]
     created_ms: int
+    run_id: str
 
 
 def versions(client: "MlflowClient") -> list[Version]:
     """All versions of the registered model, newest first."""
     name = connection.model_name()
+    # Tags before aliases: whoever sees that a move was completed must see the alias moved.
+    tagged = client.search_model_versions(f"name = '{name}'")
     registered = client.search_registered_models(f"name = '{name}'")
     aliases = registered[0].aliases.items() if registered else ()
     found = [
@@ -49,8 +69,9 @@ def versions(client: "MlflowClient") -> list[Version]:
             tuple(sorted(alias for alias, number in aliases if str(number) == str(version.version))),
             version.tags,
             version.creation_timestamp,
+            str(version.run_id),
         )
-        for version in client.search_model_versions(f"name = '{name}'")
+        for version in tagged
     ]
     return sorted(found, key=lambda version: int(version.number), reverse=True)
 
@@ -60,10 +81,59 @@ def find_version(client: "MlflowClient", publish_key: str) -> Version | None:
     return next((one for one in versions(client) if one.tags.get(PUBLISH_KEY_TAG) == publish_key), None)
 
 
+def by_alias(client: "MlflowClient", alias: str) -> Version | None:
+    """The version that has ``alias``, if one does."""
+    return next((one for one in versions(client) if alias in one.aliases), None)
+
+
+def find_named(client: "MlflowClient", name: str) -> Version:
+    """The version named by its number, its alias or ``models:/NAME@ALIAS`` or ``models:/NAME/NUMBER``.
+
+    Raises UserError naming those that there are.
+    """
+    model, inside = connection.model_name(), re.sub(r"^models:/[^/@]+[/@]", "", name)
+    if name.startswith("models:/") and not re.match(rf"models:/{re.escape(model)}[/@]", name):
+        raise UserError(f"{name}: not a version of {model!r}. MLFLOW_MODEL_NAME names another registered model.")
+    known = versions(client)
+    found = next((one for one in known if inside == one.number or inside in one.aliases), None)
+    if found is None:
+        listed = ", ".join([one.number, *one.aliases][-1] for one in known) or "none"
+        raise UserError(f"{model!r} has no version {name!r}; there are: {listed}.")
+    return found
+
+
+def download(version: Version, folder: Path) -> Path:
+    """Downloads all that MLflow loads a version from into ``folder``, unchecked; where it is."""
+    from mlflow.artifacts import download_artifacts
+
+    with connection.mlflow_errors():
+        return Path(download_artifacts(f"models:/{version.name}/{version.number}", dst_path=str(folder)))
+
+
+def fetch(version: Version, folder: Path) -> Path:
+    """Like :func:`download`. Raises UserError if a file is not as it was registered."""
+    fetched = download(version, folder)
+    expected = version.tags.get(CONTENT_TAG)
+    if expected is None:
+        raise UserError(f"version {version.number} has no tag {CONTENT_TAG}: it was not registered by `publish`.")
+    if content_hash(fetched) != expected:
+        raise UserError(
+            f"version {version.number}: its files in the registry are not those that were registered (their SHA-256 "
+            f"differs from the version's tag {CONTENT_TAG}). Do not use it."
+        )
+    return fetched
+
+
+def content_hash(folder: Path) -> str:
+    """SHA-256 over names and contents of all that a version is loaded from."""
+    # MLflow adds this file to what it downloads.
+    return folder_fingerprint(folder, without=("registered_model_meta",))
+
+
 def add_version(
-    run_id: str, model_folder: Path, search: SearchParams, step: int, tags: Mapping[str, str], description: str
+    run_id: str, folders: Mapping[str, Path], search: SearchParams, step: int, tags: Mapping[str, str], description: str
 ) -> None:
-    """Logs the model folder as a pyfunc of the run and registers it, tags and all in one step.
+    """Logs a pyfunc of the run with ``folders`` as its artifacts and registers it, tags and all in one step.
 
     The run's metrics at ``step`` become the model's.
     """
@@ -75,25 +145,19 @@ def add_version(
         logged = mlflow.pyfunc.log_model(
             name="summarizer",
             python_model=str(code),
-            artifacts={"summarizer": str(model_folder)},
+            artifacts={name: str(folder) for name, folder in folders.items()},
             code_paths=[str(Path(seq2sum.__file__).parent)],
             signature=_signature(search),
             input_example={"document": [INPUT_EXAMPLE]},
             pip_requirements=[f"{name}=={_public_version(name)}" for name in REQUIREMENTS],
             step=step,
         )
-    registered = mlflow.register_model(logged.model_uri, connection.model_name(), tags=dict(tags))
+    with tempfile.TemporaryDirectory(prefix="seq2sum-") as temporary:
+        # What arrived in the store, MLflow's own files included.
+        arrived = Path(mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=temporary))
+        all_tags = {**tags, CONTENT_TAG: content_hash(arrived)}
+    registered = mlflow.register_model(logged.model_uri, connection.model_name(), tags=all_tags)
     mlflow.MlflowClient().update_model_version(registered.name, registered.version, description)
-
-
-def give_alias(client: "MlflowClient", version: Version) -> str:
-    """The alias of a version just published: the one it has, or champion where there is none, or challenger."""
-    if version.aliases:
-        return version.aliases[0]
-    taken = {alias for one in versions(client) for alias in one.aliases}
-    alias = CHALLENGER if CHAMPION in taken else CHAMPION
-    client.set_registered_model_alias(version.name, alias, version.number)
-    return alias
 
 
 def _signature(search: SearchParams) -> "ModelSignature":

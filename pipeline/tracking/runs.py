@@ -41,10 +41,8 @@ def _experiment_id(client: "MlflowClient") -> str:
     name = connection.experiment_name()
     found = client.get_experiment_by_name(name)
     if found is None:
-        embedded = connection.tracking_uri().startswith("sqlite:")
         try:
-            location = f"{connection.EMBEDDED_ARTIFACTS}/{name}" if embedded else None
-            return str(client.create_experiment(name, artifact_location=location))
+            return str(client.create_experiment(name, artifact_location=connection.artifact_location(name)))
         except MlflowException:
             # Someone else may have made it in between.
             found = client.get_experiment_by_name(name)
@@ -124,6 +122,12 @@ def log_changed_metrics(client: "MlflowClient", run_id: str, metrics: Mapping[st
     changed = [Metric(key, value, now, step) for key, value in metrics.items() if present.get(key) != value]
     for start in range(0, len(changed), MAX_METRICS_PER_BATCH):
         client.log_batch(run_id, metrics=changed[start : start + MAX_METRICS_PER_BATCH])
+
+
+def input_digests(client: "MlflowClient", run_id: str) -> dict[str, str]:
+    """The hash of each data file that is recorded as the run's input, by its path."""
+    inputs = client.get_run(run_id).inputs
+    return {one.dataset.name: one.dataset.digest for one in inputs.dataset_inputs} if inputs else {}
 
 
 def log_inputs(client: "MlflowClient", run_id: str, inputs: Iterable[tuple[str, TrackedFile]]) -> None:

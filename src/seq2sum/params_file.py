@@ -6,8 +6,9 @@ from typing import TypeVar
 import yaml
 from pydantic import ValidationError
 
-from seq2sum.config import Params, Section
+from seq2sum.config import Params
 from seq2sum.errors import UserError
+from seq2sum.section import Section
 
 SectionType = TypeVar("SectionType", bound=Section)
 

@@ -17,10 +17,11 @@ from seq2sum.model.summarizer import SummarizerModel
 
 
 class ExpectedRouge:
-    """Judges candidates by their mean ROUGE against summaries drawn from the model (Eikema & Aziz 2022, eq. 6).
+    """Judges candidates by their mean ROUGE against summaries drawn from the model and against each other.
 
     The likeliest summary is often too short or too general; the one that agrees best with all that the model holds
-    possible is neither. A document's draws depend on ``seed`` and its own pieces alone.
+    possible is neither (Eikema & Aziz 2022, eq. 6, with sampled references). The candidates among the references stand
+    for the likely summaries that few draws would hit. A document's draws depend on ``risk_seed`` and its own pieces.
     """
 
     def __init__(self, model: SummarizerModel, tokenizer: Tokenizer, search: SearchParams) -> None:
@@ -37,7 +38,7 @@ class ExpectedRouge:
         uniforms = torch.stack([self._uniforms(row) for row in rows], dim=1).to(memory.states.device)
         drawn = draw_summaries(self._model, memory, uniforms)
         return [
-            self._expected([self._tokenizer.decode(ids) for ids in of_document], texts)
+            self._expected([*(self._tokenizer.decode(ids) for ids in of_document), *texts], texts)
             for of_document, texts in zip(drawn, candidates, strict=True)
         ]
 
@@ -47,8 +48,8 @@ class ExpectedRouge:
         shape = (self._search.max_tokens, self._search.risk_samples, CHOICES)
         return torch.from_numpy(rng.random(shape, dtype=np.float32))
 
-    def _expected(self, drawn: Sequence[str], texts: Sequence[str]) -> NDArray[np.float64]:
-        pairs = [(text, reference) for text in texts for reference in drawn]
+    def _expected(self, references: Sequence[str], texts: Sequence[str]) -> NDArray[np.float64]:
+        pairs = [(text, reference) for text in texts for reference in references]
         scores = self._rouge([text for text, _ in pairs], [reference for _, reference in pairs])
-        means: NDArray[np.float64] = scores.reshape(len(texts), len(drawn)).mean(axis=1)
+        means: NDArray[np.float64] = scores.reshape(len(texts), len(references)).mean(axis=1)
         return means

@@ -120,7 +120,7 @@ class Summarizer:
                         )
                     found.append(self._distinct(hypotheses, len(encoded[index]) > self.max_source_tokens))
                 if search.risk_samples:
-                    found = self._by_expected_rouge(rows, found, search)
+                    found = self._by_expected_rouge(texts, rows, found, search)
                 for index, of_document in zip(indices, found, strict=True):
                     summaries[index] = of_document[:num_best]
                 bar.update(len(indices))
@@ -152,15 +152,20 @@ class Summarizer:
 
     @torch.no_grad()
     def _by_expected_rouge(
-        self, rows: Sequence[np.ndarray], found: list[list[Summary]], search: SearchParams
+        self, texts: Sequence[str], rows: Sequence[np.ndarray], found: list[list[Summary]], search: SearchParams
     ) -> list[list[Summary]]:
-        """The summaries of each document by their expected ROUGE, which becomes their score."""
-        memory = self._read(rows)
-        texts = [[summary.text for summary in summaries] for summaries in found]
-        expected = ExpectedRouge(self.model, self.tokenizer, search)(memory, rows, texts)
+        """The summaries found and the greedy one of each document, by expected ROUGE, which becomes their score."""
+        greedy = self._hypotheses(texts, rows, search.model_copy(update={"beam_size": 1}), 1)
+        candidates = []
+        for summaries, hypotheses in zip(found, greedy, strict=True):
+            known = {summary.text for summary in summaries}
+            fresh = self._distinct(hypotheses, summaries[0].truncated)
+            candidates.append([*summaries, *(summary for summary in fresh if summary.text not in known)])
+        judge = ExpectedRouge(self.model, self.tokenizer, search)
+        expected = judge(self._read(rows), rows, [[summary.text for summary in of_one] for of_one in candidates])
         judged = [
-            [replace(summary, score=float(score)) for summary, score in zip(summaries, scores, strict=True)]
-            for summaries, scores in zip(found, expected, strict=True)
+            [replace(summary, score=float(score)) for summary, score in zip(of_one, scores, strict=True)]
+            for of_one, scores in zip(candidates, expected, strict=True)
         ]
         return [sorted(summaries, key=lambda summary: -summary.score) for summaries in judged]
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -14,80 +13,17 @@ import psutil
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
-NOUNS = [
-    "tree",
-    "graph",
-    "table",
-    "server",
-    "map",
-    "clock",
-    "mail",
-    "photo",
-    "file",
-    "note",
-    "song",
-    "game",
-    "lamp",
-    "road",
-    "ship",
-]
-VERBS = ["draw", "sort", "read", "send", "find", "show", "count", "hide", "move", "keep"]
-
-
-def made_up_pair(rng: random.Random) -> dict[str, str]:
-    noun, verb, where, other = rng.choice(NOUNS), rng.choice(VERBS), rng.choice(NOUNS), rng.choice(NOUNS)
-    words = " ".join(rng.choice(NOUNS) for _ in range(12))
-    return {"text": f"This tool can {verb} every {noun} by {where}. It needs no {other} and knows {words}.",
-            "title": f"{verb} {noun} by {where}"}  # fmt: skip
+from tests.behaviour.corpus import make_project, set_params
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small project, run once."""
     folder = tmp_path_factory.mktemp("project")
-    make_project(folder)
+    make_project(folder, 120)
     done = repro(folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
-
-
-def make_project(folder: Path) -> None:
-    """A copy of the project with small settings and 120 pairs."""
-    for name in ("dvc.yaml", "params.yaml", ".dvcignore"):
-        shutil.copy(ROOT / name, folder / name)
-    for name in ("src", "pipeline", "study", ".dvc"):
-        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "cache", "tmp")
-        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-    with (folder / "pairs.jsonl").open("w") as stream:
-        rng = random.Random(1)
-        stream.writelines(json.dumps(made_up_pair(rng)) + "\n" for _ in range(120))
-    set_params(
-        folder,
-        {
-            "ingest.source": {
-                "kind": "files", "paths": {"all": ["pairs.jsonl"]}, "document": "text", "summary": "title",
-                "id": None, "group": None,
-            },
-            "validate.min_document_words": 5, "split.near_duplicate_similarity": 1.0, "train_tokenizer.vocab_size": 400,
-            "train.model.embedding_size": 16, "train.model.encoder_size": 16, "train.model.decoder_size": 24,
-            "train.max_steps": 60, "train.batch_tokens": 600, "train.validate_every": 20, "train.checkpoint_every": 10,
-            "train.log_every": 5, "train.warmup_steps": 10, "evaluate.bootstrap_samples": 200,
-            "evaluate.search.max_tokens": 12,
-        },
-    )  # fmt: skip
-    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
-
-
-def set_params(folder: Path, changes: dict[str, object]) -> None:
-    values = yaml.safe_load((folder / "params.yaml").read_text())
-    for path, value in changes.items():
-        *sections, key = path.split(".")
-        section = values
-        for name in sections:
-            section = section[name]
-        section[key] = value
-    (folder / "params.yaml").write_text(yaml.safe_dump(values))
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -108,6 +44,20 @@ def repro(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def stages_run(done: subprocess.CompletedProcess[str]) -> list[str]:
     assert done.returncode == 0, done.stdout + done.stderr
     return [line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")]
+
+
+def run_module(folder: Path, module: str, *arguments: str) -> tuple[int, str]:
+    """Exit status and output of `python -m`."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=folder, env=environment(folder), capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def commit(folder: Path) -> None:
+    for arguments in (["add", "-A"], ["-c", "user.name=T", "-c", "user.email=t@localhost", "commit", "-qm", "all"]):
+        subprocess.run(["git", *arguments], cwd=folder, check=True)
 
 
 def outcome(folder: Path) -> dict[str, bytes]:
@@ -159,6 +109,27 @@ def test_killed_with_its_dvc_the_training_goes_on_to_the_same_result(project: Pa
     done = repro(project, "--force", "--single-item", "train")
     assert stages_run(done) == ["train"]
     resumed = json.loads((project / "reports/train.json").read_text())
-    assert resumed["steps"] == 300
+    assert resumed["steps"] == 340
     assert stages_run(repro(project))[0] == "locate"
     assert outcome(project) == whole
+
+
+def test_a_registered_version_is_made_again_from_its_commit_and_locks(project: Path) -> None:
+    commit(project)
+    status, output = run_module(project, "pipeline.publish")
+    assert status == 0, output
+    status, output = run_module(project, "pipeline.reproduce", "champion")
+    assert (status, "the weights are the same" in output) == (0, True), output
+    assert not list((project / ".cache/reproduce").iterdir())
+
+    # Without the data in a cache the stages make it anew. Here the commit does not hold all that was trained on.
+    pairs = project / "pairs.jsonl"
+    pairs.write_text(pairs.read_text().replace("tree", "branch"))
+    assert "train" in stages_run(repro(project))
+    status, output = run_module(project, "pipeline.publish")
+    assert status == 0, output
+    shutil.rmtree(project / ".dvc/cache")
+    status, output = run_module(project, "pipeline.reproduce", "challenger")
+    assert (status, "the weights differ" in output) == (1, True), output
+    assert "data/split/train.parquet: md5" in output
+    assert "code: the work tree had changes" in output

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2sum.config import EncodeParams
 from seq2sum.data import encoding
 from seq2sum.data.encoded import EncodedColumn, EncodedPairs, read_info
 from seq2sum.data.encoding import encode_pairs
 from seq2sum.data.pairs import Pair, write_pairs
 from seq2sum.data.pretraining import gap_sentences
 from seq2sum.data.tokenizer import Tokenizer
+from seq2sum.data_config import EncodeParams
 from seq2sum.errors import UserError
 
 PARAMS = EncodeParams(max_source_tokens=12, max_target_tokens=3, pretrain_sentences=0)

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seq2sum.evaluation.figures import draw_score_differences
 from seq2sum.evaluation.plot_data import curves_of, length_histograms, scores_by_length
 from seq2sum.evaluation.plots import write_plots
 from tests.evaluation.texts import make_outputs
@@ -88,3 +89,9 @@ def test_the_same_numbers_give_the_same_bytes_and_replace_what_was_there(tmp_pat
     contents = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in (first, second)]
     assert contents[0] == contents[1]
     assert "train_loss.csv" not in contents[0]
+
+
+def test_score_differences_are_drawn_even_where_there_are_none(tmp_path: Path) -> None:
+    for name, differences in {"some": np.array([-100.0, 0.0, 5.0, 100.0]), "none": np.zeros(3)}.items():
+        draw_score_differences(tmp_path / f"{name}.png", differences, {"ROUGE-1": (1.0, -0.5, 2.5)})
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(PNG)

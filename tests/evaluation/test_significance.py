@@ -44,7 +44,7 @@ def test_columns_are_judged_as_if_alone(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_chunks_cover_all_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(significance, "_CHUNK_DRAWS", 90)  # four samples of 20 pairs at a time
-    assert significance._resampled_means(np.ones(20), 11, seed=1).tolist() == pytest.approx([1.0] * 11)
+    assert significance.resampled_means(np.ones(20), 11, seed=1).tolist() == pytest.approx([1.0] * 11)
     # 2 of the 2^20 swappings are as large as +1 everywhere, so none of 11 is.
     assert approximate_randomization(np.ones(20), np.zeros(20), 11, seed=1).p == pytest.approx(1 / 12)
 

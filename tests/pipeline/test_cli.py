@@ -80,11 +80,12 @@ def test_a_document_that_is_cut_says_so(model: Path) -> None:
     [
         (["--beam", "1"], {"beam_size": 1}),
         (["--max-tokens", "3", "--min-tokens", "3"], {"max_tokens": 3, "min_tokens": 3}),
-        (["--min-tokens", "8"], {"min_tokens": 8}),
+        (["--max-tokens", "7"], {"max_tokens": 7}),
         (["--beam", "2", "--min-tokens", "0", "--max-tokens", "2"], {"beam_size": 2, "min_tokens": 0, "max_tokens": 2}),
         (["--length-penalty", "2"], {"length_penalty": 2.0}),
         (["--coverage-penalty", "0.5"], {"coverage_penalty": 0.5}),
         (["--block-ngrams", "1"], {"block_ngrams": 1}),
+        (["--risk-samples", "3"], {"risk_samples": 3}),
     ],
 )
 def test_flags_override_the_models_own_search(model: Path, flags: list[str], search: dict[str, float]) -> None:
@@ -122,7 +123,7 @@ def test_the_best_are_lines_under_each_other_or_a_list_in_json(model: Path) -> N
     summarizer = Summarizer.load(model)
     assert summarizer.search is not None
     best = summarizer.summarize_best(TEXTS, summarizer.search, 3)
-    assert [len(found) for found in best] == [2, 3]  # one is no text of its own
+    assert sorted(len(found) for found in best) == [2, 3]  # one is no text of its own
     stdin = "\n".join(TEXTS).encode()
     done = summarize(model, "--lines", "--best", "3", stdin=stdin)
     assert done.stdout == "".join("\n".join(one.text for one in found) + "\n\n" for found in best)
@@ -206,9 +207,9 @@ def test_mlflow_is_not_imported_for_a_model_folder(model: Path) -> None:
 def test_the_registry_is_listed_newest_first_as_given() -> None:
     versions = [
         Version(
-            "seq2sum", "10", ("challenger",), {"rouge1": "41.50", "git_sha": "0123456789abcdef"}, 1_700_000_000_000
+            "seq2sum", "10", ("challenger",), {"rouge1": "41.50", "git_sha": "0123456789abcdef"}, 1_700_000_000_000, "r"
         ),
-        Version("seq2sum", "9", (), {}, 1_600_000_000_000),
+        Version("seq2sum", "9", (), {}, 1_600_000_000_000, "r"),
     ]
     heading, newest, older = models_table(versions).splitlines()
     assert heading.split()[:4] == ["name", "version", "alias", "R-1"]

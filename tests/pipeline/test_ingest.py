@@ -11,9 +11,9 @@ import yaml
 from pipeline import paths
 from pipeline.stages import ingest, locate
 from pipeline.stages.runner import run_stage
-from seq2sum.config import DebianSource
 from seq2sum.data.pairs import Pair, read_pairs
 from seq2sum.data.sources.located import locate as locating
+from seq2sum.data_config import DebianSource
 from seq2sum.errors import UserError
 from seq2sum.params_file import load_params
 from tests.data.archive import Entry, serve, write_archive

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from seq2sum.config import EncodeParams
 from seq2sum.data.encoded import COLUMNS, INFO, VERSION, EncodedPairs
 from seq2sum.data.pairs import count_pairs
 from seq2sum.data.pretraining import gap_sentences
 from seq2sum.data.tokenizer import Tokenizer
+from seq2sum.data_config import EncodeParams
 from seq2sum.errors import UserError
 from seq2sum.files import write_json
 

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from seq2sum.evaluation.plot_data import Curve, Histogram
 
@@ -50,6 +52,28 @@ def draw_scores_by_length(path: Path, mean_words: Sequence[float], scores: Mappi
     _finish(axes, "words in the document (mean of its group)", "ROUGE-1 F1 × 100", legend=False)
     figure.legend(loc="outside lower center", ncols=len(scores), frameon=False)
     figure.suptitle("Scores by document length")
+    _save(figure, path)
+
+
+def draw_score_differences(
+    path: Path, differences: NDArray[np.float64], gains: Mapping[str, tuple[float, float, float]]
+) -> None:
+    """Challenger less champion: ROUGE-1 of each pair, and each ROUGE type's mean with its interval.
+
+    ``differences``: shape (pairs,). ``gains``: name to (mean, low, high).
+    """
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.hist(differences, bins=np.linspace(-102.5, 102.5, 42), color=_COLOURS[0], alpha=0.8)
+    left.set_yscale("symlog")
+    _finish(left, "ROUGE-1 of the challenger less the champion's", "test pairs", legend=False)
+    for row, (mean, low, high) in enumerate(gains.values()):
+        right.errorbar(mean, row, xerr=[[mean - low], [high - mean]], fmt="o", color=_COLOURS[1], capsize=4)
+    right.axvline(0, color="black", linewidth=0.8)
+    right.set_yticks(range(len(gains)), list(gains))
+    right.set_ylim(len(gains) - 0.5, -0.5)
+    _finish(right, "mean gain in points, with its 95 % interval", "", legend=False)
+    figure.suptitle("Score differences on the same test pairs")
     _save(figure, path)
 
 

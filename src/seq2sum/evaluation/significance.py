@@ -34,7 +34,7 @@ class Comparison(NamedTuple):
 
 def bootstrap_interval(scores: FloatArray, num_samples: int, seed: int) -> Interval:
     """Percentile bootstrap of the mean (Efron and Tibshirani 1993, chapter 13)."""
-    means = _resampled_means(scores, num_samples, seed)
+    means = resampled_means(scores, num_samples, seed)
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return Interval(scores.mean(axis=0), low, high)
 
@@ -47,7 +47,7 @@ def paired_bootstrap(scores: FloatArray, baseline_scores: FloatArray, num_sample
     and Hinkley 1997, equation 4.11), so that p is never 0 and its least value is 2 / (B + 1).
     """
     differences = _differences(scores, baseline_scores)
-    means = _resampled_means(differences, num_samples, seed)
+    means = resampled_means(differences, num_samples, seed)
     rarer = np.minimum((means <= _ROUNDING).sum(axis=0), (means >= -_ROUNDING).sum(axis=0))
     return Comparison(differences.mean(axis=0), np.minimum(1.0, 2 * (rarer + 1) / (num_samples + 1)))
 
@@ -77,7 +77,7 @@ def _differences(scores: FloatArray, baseline_scores: FloatArray) -> FloatArray:
     return scores - baseline_scores
 
 
-def _resampled_means(scores: FloatArray, num_samples: int, seed: int) -> FloatArray:
+def resampled_means(scores: FloatArray, num_samples: int, seed: int) -> FloatArray:
     """Means of ``num_samples`` test sets drawn with replacement: shape ``(num_samples,)`` or ``(…, num_metrics)``."""
     rng = np.random.default_rng(seed)
     num_pairs = len(scores)

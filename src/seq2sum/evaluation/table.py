@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-_COLUMNS = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L", "rougeLsum": "ROUGE-Lsum"}
+ROUGE_NAMES = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L", "rougeLsum": "ROUGE-Lsum"}
 _NAMES = {
     "model": "model",
     "lead": "first {num_lead_words} words",
@@ -15,11 +15,11 @@ _NAMES = {
 
 def scores_table(scores: Mapping[str, Any]) -> str:
     """The table of a scores file: F1 × 100 [95 % interval] of each system, and how sure the gain over the lead is."""
-    rows = [["", *_COLUMNS.values()]]
+    rows = [["", *ROUGE_NAMES.values()]]
     for system, template in _NAMES.items():
         means = scores["systems"][system]
-        rows.append([template.format_map(scores), *(_interval(*means[kind]) for kind in _COLUMNS)])
-    gains = (_gain(scores["paired"][kind]) for kind in _COLUMNS)
+        rows.append([template.format_map(scores), *(_interval(*means[kind]) for kind in ROUGE_NAMES)])
+    gains = (_gain(scores["paired"][kind]) for kind in ROUGE_NAMES)
     rows.append([f"model − {_NAMES[scores['best_lead']].format_map(scores)}", *gains])
     return "\n".join([*_aligned(rows), "", f"{scores['num_pairs']:,} test pairs · {scores['signature']}"])
 

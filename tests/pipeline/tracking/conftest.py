@@ -1,12 +1,14 @@
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
-from tests.pipeline.tracking.project import make_model, make_project
+from tests.pipeline.tracking.project import environment, make_model, make_project, publish_judged, write_params
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +24,27 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     database = tmp_path_factory.mktemp("database") / "mlflow.db"
     MlflowClient(f"sqlite:///{database}").search_experiments()
     return database
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, empty_database: Path) -> Path:
+    """A project published by the command line, into the database that is used where none is named."""
+    folder = tmp_path_factory.mktemp("published")
+    make_project(folder, model_folder)
+    shutil.copy(empty_database, folder / "mlflow.db")
+    done = run_publish(folder, "")
+    assert done.returncode == 0, done.stderr
+    assert "| model " in done.stdout
+    assert "seq2sum version 1, alias champion (registered)" in done.stdout
+    assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in done.stdout
+    return folder
+
+
+def run_publish(folder: Path, tracking_uri: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "pipeline.publish"]
+    return subprocess.run(
+        command, cwd=folder, env=environment(tracking_uri), capture_output=True, text=True, check=False
+    )
 
 
 @pytest.fixture
@@ -43,3 +66,28 @@ def project(
 @pytest.fixture
 def client(project: Path) -> MlflowClient:
     return MlflowClient(f"sqlite:///{project}/mlflow.db")
+
+
+@pytest.fixture(scope="session")
+def three_versions(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, empty_database: Path) -> Path:
+    """A project with a champion (1) and two that are better than it, the first of them (2) more so."""
+    folder = tmp_path_factory.mktemp("three")
+    make_project(folder, model_folder)
+    shutil.copy(empty_database, folder / "mlflow.db")
+    # The tests' model is tiny: its latency is noise.
+    write_params(folder, promote={"max_latency_growth": 50.0, "latency_documents": 4, "bootstrap_samples": 500})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        patched.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        for quality in (0.2, 0.5, 0.4):
+            publish_judged(folder, quality)
+    return folder
+
+
+@pytest.fixture
+def registered(project: Path, three_versions: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder with a copy of that registry. Its artifacts are shared: they stay where they are."""
+    shutil.copytree(three_versions, project, dirs_exist_ok=True, ignore=shutil.ignore_patterns("mlartifacts"))
+    monkeypatch.setenv("SEQ2SUM_DEVICE", "cpu")
+    monkeypatch.setenv("SEQ2SUM_WORKERS", "1")
+    return project

@@ -1,7 +1,9 @@
 """A project folder as `dvc repro` leaves it, with a small untrained model, and a stand-in for its trainer."""
 
+import functools
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -10,9 +12,18 @@ from typing import Any
 
 import yaml
 
+from pipeline import publish
+from pipeline.tracking.registry import Version
+from seq2sum.data.pairs import Pair, write_pairs
+from seq2sum.evaluation.baselines import lead_words
+from seq2sum.evaluation.rouge import score_systems
+from seq2sum.evaluation.system_outputs import SystemOutputs, write_outputs
+from tests.evaluation.texts import PORTER
+
 REPO = Path(__file__).parents[3]
 TRAIN_KEY = "ab12" * 16
 STEPS = range(10, 60, 10)
+NUM_TEST_PAIRS = 240
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 TEXTS = ["The ferry leaves at noon and comes back before dark.", "A baker counts loaves; the mill counts sacks."]
 
@@ -107,8 +118,39 @@ def make_scores(rouge1: float = 40.0) -> dict[str, Any]:
     }
 
 
-def make_project(folder: Path, model: Path) -> None:
-    """``model``: a model folder to copy."""
+@functools.cache
+def made_up_pairs() -> list[Pair]:
+    """Documents of 30 different words, summed up by six of them that stand together."""
+    rng = random.Random(6)
+    drawn = [rng.sample(range(1000), 30) for _ in range(NUM_TEST_PAIRS)]
+    documents = [[f"{chr(97 + number % 26)}ord{number}" for number in numbers] for numbers in drawn]
+    return [Pair(f"p{row}", f"g{row}", " ".join(words), " ".join(words[10:16])) for row, words in enumerate(documents)]
+
+
+@functools.cache
+def judged(quality: float) -> SystemOutputs:
+    """What a model wrote that hits the reference on a share ``quality`` of the test pairs, and a baseline."""
+    pairs, rng = made_up_pairs(), random.Random(7)
+    hits = [rng.random() < quality for _ in pairs]
+    leads = [lead_words(pair.document, 6) for pair in pairs]
+    hypotheses = [pair.summary if hit else lead for pair, hit, lead in zip(pairs, hits, leads, strict=True)]
+    references, systems = [pair.summary for pair in pairs], {"model": hypotheses, "lead": leads}
+    scores = score_systems(systems, references, PORTER, num_workers=1)
+    return SystemOutputs([pair.id for pair in pairs], references, systems, scores)
+
+
+def make_test_set(folder: Path, quality: float) -> None:
+    """Test pairs, and what the model at hand wrote of them; see :func:`judged`."""
+    write_pairs(folder / "data/split/test.parquet", made_up_pairs())
+    write_outputs(folder / "reports/hypotheses.parquet", judged(quality))
+
+
+def make_project(folder: Path, model: Path, quality: float = 0.2) -> None:
+    """``model``: a model folder to copy. ``quality``: see :func:`judged`."""
+    make_test_set(folder, quality)
+    (folder / "data/raw").mkdir()
+    card = {"origin": "Made-up texts", "release": "1", "licence": "Public domain", "num_pairs": 300}
+    (folder / "data/raw/card.json").write_text(json.dumps(card))
     shutil.copy(REPO / "params.yaml", folder / "params.yaml")
     shutil.copytree(model, folder / "models/summarizer")
     write_lines(folder / "reports/journal.jsonl", journal_lines())
@@ -148,3 +190,18 @@ def start_trainer(
         stderr=subprocess.DEVNULL,
         text=True,
     )
+
+
+def publish_judged(folder: Path, quality: float) -> Version:
+    """Publishes the project that is the working folder, with summaries of that quality; see :func:`judged`."""
+    make_test_set(folder, quality)
+    (folder / "reports/scores.json").write_text(json.dumps(make_scores(100 * quality)))
+    return publish.publish(publish.read_results()).version
+
+
+def write_params(folder: Path, **sections: dict[str, Any]) -> None:
+    """Changes values of params.yaml."""
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    for section, values in sections.items():
+        params[section] |= values
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))

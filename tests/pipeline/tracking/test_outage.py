@@ -1,13 +1,7 @@
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,70 +9,25 @@ from mlflow import MlflowClient
 
 from pipeline import publish
 from pipeline.tracking import runs
-from tests.pipeline.tracking.project import TRAIN_KEY, environment, start_trainer
+from tests.pipeline.tracking.project import TRAIN_KEY, start_trainer
+from tests.servers import MlflowServer, wait_for
 
 LAST_STEP = 200
 
 
-class Server:
-    """A tracking server on loopback that can be killed, started again and stopped for a while."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
-        self.uri = f"http://127.0.0.1:{self._port}"
-        self._folder = folder
-        self.start()
-
-    def start(self) -> None:
-        store = ["--backend-store-uri", f"sqlite:///{self._folder}/mlflow.db"]
-        files = ["--artifacts-destination", str(self._folder / "artifacts")]
-        where = ["--host", "127.0.0.1", "--port", str(self._port), "--workers", "1"]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server", *store, *files, *where],
-            cwd=self._folder,
-            env=environment("") | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        wait_for(self._is_up, 120)
-
-    def _is_up(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.uri}/health", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            return False
-
-    def signal(self, number: int) -> None:
-        os.killpg(self._process.pid, number)
-
-    def kill(self) -> None:
-        self.signal(signal.SIGKILL)
-        self._process.wait()
-
-
-def wait_for(condition: Callable[[], object], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.2)
-
-
 @pytest.fixture
-def server(tmp_path: Path, empty_database: Path) -> Iterator[Server]:
+def server(tmp_path: Path, empty_database: Path) -> Iterator[MlflowServer]:
     folder = tmp_path / "server"
     folder.mkdir()
     (folder / "mlflow.db").write_bytes(empty_database.read_bytes())
-    running = Server(folder)
+    running = MlflowServer(folder, f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts"))
     yield running
     running.kill()
 
 
 @pytest.mark.slow
 def test_no_point_is_lost_or_doubled_when_server_and_trainer_are_killed(
-    project: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+    project: Path, server: MlflowServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server is killed, then the trainer; both come back, the server hangs, the training ends; publish closes."""
     client = MlflowClient(server.uri)

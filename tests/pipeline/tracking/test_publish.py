@@ -23,7 +23,6 @@ from tests.pipeline.tracking.project import (
     TEXTS,
     TRAIN_KEY,
     environment,
-    make_project,
     make_scores,
     write_lines,
 )
@@ -57,27 +56,6 @@ print(json.dumps({
     "no column": outcome(pandas.DataFrame({"text": ["text"]})),
 }))
 """
-
-
-@pytest.fixture(scope="session")
-def published(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, empty_database: Path) -> Path:
-    """A project published by the command line, into the database that is used where none is named."""
-    folder = tmp_path_factory.mktemp("published")
-    make_project(folder, model_folder)
-    shutil.copy(empty_database, folder / "mlflow.db")
-    done = run_publish(folder, "")
-    assert done.returncode == 0, done.stderr
-    assert "| model " in done.stdout
-    assert "seq2sum version 1, alias champion (registered)" in done.stdout
-    assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in done.stdout
-    return folder
-
-
-def run_publish(folder: Path, tracking_uri: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "pipeline.publish"]
-    return subprocess.run(
-        command, cwd=folder, env=environment(tracking_uri), capture_output=True, text=True, check=False
-    )
 
 
 @pytest.fixture
@@ -303,7 +281,7 @@ def test_points_written_before_the_kill_of_a_publish_are_not_sent_twice(
     for owner, name in (
         (publish.runs, "log_inputs"),
         (publish, "_upload_files"),
-        (registry, "give_alias"),
+        (publish.championship, "welcome"),
     ):
         with monkeypatch.context() as patched:
             patched.setattr(owner, name, broken)

@@ -1,0 +1,208 @@
+"""The promotion gate as a task: `python -m pipeline.promote [VERSION]` judges a challenger and promotes it or does not.
+
+Both versions are judged by their summaries of the test split at hand. What a version wrote of just this test set is in
+its record; if the test set is another now, the version summarizes it anew, with its own code and settings.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pipeline import paths, record
+from pipeline.decoding import decode
+from pipeline.promotion_report import write_promotion
+from pipeline.tracking import championship, connection, registry, runs
+from pipeline.tracking.championship import ChampionChangedError
+from pipeline.tracking.ledger import Ledger
+from pipeline.workers import num_workers
+from seq2sum.config import Params
+from seq2sum.data.pairs import Pair, read_pairs
+from seq2sum.errors import UserError
+from seq2sum.evaluation.rouge import score_systems
+from seq2sum.files import sha256_of
+from seq2sum.gate.evidence import Evidence, weigh
+from seq2sum.gate.measures import Measures, measure
+from seq2sum.gate.verdict import Decision, Verdict, cost, decide
+from seq2sum.params_file import load_params
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# Judging takes minutes; if the champion changes each time meanwhile, something else is wrong.
+_ATTEMPTS = 5
+_LATENCY_ROUNDS = 3
+_MOST_TAG_CHARACTERS = 4000
+
+
+class Promotion(NamedTuple):
+    """A judged challenger. ``report``: the folder of the verdict's files; None where nothing had to be judged."""
+
+    decision: Decision
+    challenger: str
+    champion: str | None
+    reasons: list[str]
+    report: Path | None
+
+
+class Side(NamedTuple):
+    """A version as the gate sees it."""
+
+    version: registry.Version
+    measures: Measures
+    seconds_per_document: float
+    num_bytes: int
+    rescored: bool
+
+
+def promote(name: str = registry.CHALLENGER) -> Promotion:
+    """Judges the version of that number or alias against the champion, and makes it champion if it is proven better.
+
+    Whatever the verdict, it is written to the version's run and tags and to ``reports/promotion``. A champion that
+    changes meanwhile is judged against anew. Raises UserError if the version, the champion or the test split is
+    missing, or if files or ledger were tampered with.
+    """
+    params = load_params(paths.PARAMS)
+    client = connection.connect()
+    with connection.mlflow_errors():
+        for _ in range(_ATTEMPTS):
+            head = championship.settle(client, Ledger.open(client))
+            challenger = registry.find_named(client, name)
+            try:
+                if head is None or head.version is None:
+                    return _promote_first(client, challenger)
+                if head.version == challenger.number:
+                    return Promotion("keep", challenger.number, head.version, ["it is the champion already"], None)
+                return _judge_and_record(client, challenger, registry.find_named(client, head.version), params)
+            except ChampionChangedError:
+                continue
+    raise UserError(f"the champion of {connection.model_name()!r} changed {_ATTEMPTS} times while we judged.")
+
+
+def _promote_first(client: "MlflowClient", challenger: registry.Version) -> Promotion:
+    reason = "there was no champion"
+    evidence = {"reason": reason, registry.CONTENT_TAG: challenger.tags.get(registry.CONTENT_TAG, "")}
+    championship.crown(client, challenger.number, "first", None, evidence)
+    return Promotion("promote", challenger.number, None, [reason], None)
+
+
+def _judge_and_record(
+    client: "MlflowClient", challenger: registry.Version, champion: registry.Version, params: Params
+) -> Promotion:
+    pairs = list(read_pairs(paths.TEST_PAIRS))
+    test_set = sha256_of(paths.TEST_PAIRS)
+    with tempfile.TemporaryDirectory(prefix="seq2sum-") as temporary:
+        sides, signature = _sides((challenger, champion), pairs, test_set, params, Path(temporary))
+    ours, theirs = sides
+    evidence = weigh(ours.measures, theirs.measures, params.promote)
+    costs = {
+        "latency": cost(ours.seconds_per_document, theirs.seconds_per_document),
+        "size": cost(ours.num_bytes, theirs.num_bytes),
+    }
+    verdict = decide(evidence, costs, params.promote)
+    facts = {
+        "model": challenger.name,
+        "challenger": challenger.number,
+        "champion": champion.number,
+        "test_set_sha256": test_set,
+        "metric_signature": signature,
+        "rescored": [side.version.number for side in sides if side.rescored],
+        "params": params.promote.model_dump(),
+    }
+    differences = ours.measures.rouge[:, 0] - theirs.measures.rouge[:, 0]
+    folder = paths.PROMOTIONS / f"{challenger.number}-over-{champion.number}"
+    report_hash = write_promotion(folder, facts, evidence, costs, verdict, differences)
+    _tell(client, challenger, champion, verdict, evidence, report_hash, folder)
+    if verdict.decision == "promote":
+        proof = {
+            registry.CONTENT_TAG: challenger.tags[registry.CONTENT_TAG],
+            "report_sha256": report_hash,
+            "run_id": challenger.run_id,
+            "test_set_sha256": test_set,
+            "metric_signature": signature,
+            "reason": next(reason for reason in verdict.reasons if reason.startswith("gain")),
+        }
+        championship.crown(client, challenger.number, "promote", champion.number, proof)
+    return Promotion(verdict.decision, challenger.number, champion.number, verdict.reasons, folder)
+
+
+def _sides(
+    versions: Sequence[registry.Version], pairs: Sequence[Pair], test_set: str, params: Params, temporary: Path
+) -> tuple[list[Side], str]:
+    """Each version's measures on the test pairs, and the metric's signature."""
+    from pipeline.hardware import use_hardware
+
+    documents, references = [pair.document for pair in pairs], [pair.summary for pair in pairs]
+    device, threads = str(use_hardware()), int(os.environ.get("SEQ2SUM_THREADS") or len(os.sched_getaffinity(0)))
+    texts, costs = {}, {}
+    for version in versions:
+        folder = registry.fetch(version, temporary / version.number)
+        code, model = folder / "code", folder / "artifacts" / paths.MODEL.name
+        timed = documents[: params.promote.latency_documents]
+        seconds = decode(code, model, timed, device, threads, _LATENCY_ROUNDS).seconds
+        assert seconds is not None
+        costs[version.number] = (seconds / len(timed), sum(file.stat().st_size for file in model.iterdir()))
+        if version.tags.get("test_set_sha256") == test_set:
+            texts[version.number] = record.recorded_hypotheses(folder / "artifacts" / record.FOLDER)
+        else:
+            texts[version.number] = decode(code, model, documents, device, threads).summaries
+    scores = score_systems(texts, references, params.evaluate.rouge, num_workers())
+    sides = [
+        Side(
+            version,
+            measure(documents, references, texts[version.number], scores[version.number].values),
+            *costs[version.number],
+            version.tags.get("test_set_sha256") != test_set,
+        )
+        for version in versions
+    ]
+    return sides, scores[versions[0].number].signature
+
+
+def _tell(
+    client: "MlflowClient",
+    challenger: registry.Version,
+    champion: registry.Version,
+    verdict: Verdict,
+    evidence: Evidence,
+    report_hash: str,
+    folder: Path,
+) -> None:
+    """Writes the verdict to the challenger's run and tags."""
+    client.log_artifacts(challenger.run_id, str(folder), f"promotion/{folder.name}")
+    tags = {
+        "gate.decision": verdict.decision,
+        "gate.champion": champion.number,
+        "gate.reasons": "\n".join(verdict.reasons)[:_MOST_TAG_CHARACTERS],
+        "gate.report_sha256": report_hash,
+        **{f"gate.{kind}_gain": f"{gain.delta:+.2f}" for kind, gain in evidence.rouge.items()},
+    }
+    runs.set_tags(client, challenger.run_id, {**tags, "gate.version": challenger.number})
+    for key, value in tags.items():
+        client.set_model_version_tag(challenger.name, challenger.number, key, value)
+
+
+def as_json(promotion: Promotion) -> dict[str, Any]:
+    """For the command line's JSON output."""
+    return {**promotion._asdict(), "report": str(promotion.report) if promotion.report else None}
+
+
+def main() -> int:
+    """The command line; exits with 1 if the challenger was not promoted, with 2 on what the user can mend."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.promote", description=__doc__)
+    parser.add_argument("version", nargs="?", default=registry.CHALLENGER, help="number or alias; default: challenger")
+    try:
+        done = promote(parser.parse_args().version)
+    except UserError as error:
+        print(f"promote failed: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(as_json(done), indent=2, ensure_ascii=False))
+    return 0 if done.decision == "promote" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

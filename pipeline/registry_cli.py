@@ -1,0 +1,179 @@
+"""The commands of `seq2sum` that judge, promote, take back and check registered versions."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli_errors import user_errors
+
+if TYPE_CHECKING:
+    from pipeline.tracking.chain import Entry
+
+app = typer.Typer()
+ledger_app = typer.Typer(help="The promotion ledger: check it, copy it.", no_args_is_help=True)
+app.add_typer(ledger_app, name="ledger")
+
+NOT_PROMOTED = 1
+BROKEN = 1
+
+Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+Named = Annotated[str, typer.Argument(metavar="VERSION", help="A number, an alias or models:/NAME@ALIAS.")]
+
+
+@app.command()
+def promote(version: Named = "challenger", json_output: Json = False) -> None:
+    """Judge a challenger against the champion on the same test rows, and promote it if it is proven better.
+
+    Exit status: 0 promoted, 1 not promoted (kept out, or too little data to tell), 2 bad input.
+    """
+    with user_errors():
+        from pipeline.promote import as_json
+        from pipeline.promote import promote as judge
+
+        done = judge(version)
+        if json_output:
+            print(json.dumps(as_json(done), indent=2, ensure_ascii=False))
+        else:
+            against = f" against the champion {done.champion}" if done.champion else ""
+            print(f"version {done.challenger}{against}: {done.decision}")
+            print("\n".join(f"  {reason}" for reason in done.reasons))
+            if done.report:
+                print(f"report: {done.report / 'verdict.md'}")
+    if done.decision != "promote":
+        raise typer.Exit(NOT_PROMOTED)
+
+
+@app.command()
+def history(json_output: Json = False) -> None:
+    """List who was champion when, by whom and why: the promotion ledger, the oldest entry first."""
+    with user_errors():
+        from pipeline import succession
+
+        for entry in succession.history():
+            print(entry.text() if json_output else _line(entry))
+
+
+@app.command()
+def champion(
+    at: Annotated[str | None, typer.Option(metavar="DATE", help="On that day (its end) or at that time.")] = None,
+) -> None:
+    """Print the champion's version number, now or at a time gone by. Exit status 1 if there was none."""
+    with user_errors():
+        from datetime import UTC, datetime
+
+        from pipeline import succession
+
+        entry = succession.champion_of(succession.parse_moment(at) if at else datetime.now(UTC))
+        if entry is None or entry.version is None:
+            print("there was no champion", file=sys.stderr)
+            raise typer.Exit(1)
+        print(entry.version)
+
+
+@app.command()
+def rollback(
+    version: Annotated[
+        str | None, typer.Argument(help="The version to go to.", show_default="the champion before this one")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why; it stands in the ledger.")] = "not given",
+) -> None:
+    """Make the former champion, or the version named, champion again."""
+    with user_errors():
+        from pipeline import succession
+
+        print(_line(succession.roll_back(version, reason)))
+
+
+@ledger_app.command("verify")
+def ledger_verify(
+    against: Annotated[Path | None, typer.Option(metavar="FILE", help="An earlier export to compare with.")] = None,
+) -> None:
+    """Check that no entry was edited, removed or moved. Exit status 1 if one was."""
+    with user_errors():
+        from pipeline import succession
+
+        found = succession.ledger_problems(against)
+    print("\n".join(found) or "the ledger is whole")
+    if found:
+        raise typer.Exit(BROKEN)
+
+
+@ledger_app.command("export")
+def ledger_export(path: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write JSON lines.")]) -> None:
+    """Copy the ledger to a file, for keeping elsewhere: `ledger verify --against FILE` compares."""
+    with user_errors():
+        from pipeline import succession
+
+        print(f"{succession.export_ledger(path)} entries written to {path}")
+
+
+@app.command()
+def verify(version: Named = "champion") -> None:
+    """Check a version's files against their hashes, and that it still writes what it wrote when it was registered.
+
+    Exit status 1 if anything is not as it was.
+    """
+    with user_errors():
+        from pipeline.verify import verify as check
+
+        findings = check(version)
+    for finding in findings:
+        print(f"{'✓' if finding.holds else '✗'} {finding.what}: {finding.detail}")
+    if not all(finding.holds for finding in findings):
+        raise typer.Exit(BROKEN)
+
+
+@app.command()
+def reproduce(
+    version: Named = "champion",
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the work tree in .cache/reproduce.")] = False,
+    pull_only: Annotated[bool, typer.Option("--pull-only", help="Fetch the weights; do not train.")] = False,
+) -> None:
+    """Train a version anew from its commit and dvc.lock in a clean work tree, and compare the weights.
+
+    Exit status 1 if they differ; what differs is told.
+    """
+    with user_errors():
+        from pipeline.reproduce import report
+        from pipeline.reproduce import reproduce as make
+
+        done = make(version, keep=keep, pull_only=pull_only)
+        print(report(done))
+    if not done.same:
+        raise typer.Exit(BROKEN)
+
+
+@app.command()
+def serve(
+    version: Named = "champion",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 5001,
+    allowed_host: Annotated[
+        list[str] | None, typer.Option(help="A Host header to answer to, besides localhost; may be repeated.")
+    ] = None,
+) -> None:
+    """Check a version's files, then answer POST /invocations with its summaries, as `mlflow models serve` does.
+
+    \b
+    curl -H 'Content-Type: application/json' http://127.0.0.1:5001/invocations \\
+      -d '{"dataframe_records": [{"document": "…"}], "params": {"num_beams": 4}}'
+    """
+    with user_errors():
+        import tempfile
+
+        from pipeline.tracking import connection, registry
+
+        with tempfile.TemporaryDirectory(prefix="seq2sum-") as temporary:
+            folder = registry.fetch(registry.find_named(connection.connect(), version), Path(temporary))
+            from pipeline.serving.app import serve as run
+
+            run(folder, host, port, ["localhost", "127.0.0.1", *(allowed_host or [])])
+
+
+def _line(entry: "Entry") -> str:
+    reason = entry.evidence.get("reason", "")
+    change = f"{entry.previous or '-'} → {entry.version or '-'}"
+    return f"{entry.index:>3}  {entry.time[:19]}Z  {entry.action:<9} {change:<9} {entry.actor}  {reason}".rstrip()

@@ -1,0 +1,117 @@
+"""Looking back over the champions, and going back to one."""
+
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.tracking import championship, connection, registry
+from pipeline.tracking.chain import Entry, champion_at, problems
+from pipeline.tracking.championship import ChampionChangedError
+from pipeline.tracking.ledger import Ledger, anchors_of
+from seq2sum.errors import UserError
+from seq2sum.files import write_text
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def history() -> list[Entry]:
+    """The ledger's entries, the oldest first. Raises UserError if there is no ledger."""
+    client = connection.connect()
+    with connection.mlflow_errors():
+        return _ledger(client).entries()
+
+
+def ledger_problems(export: Path | None = None) -> list[str]:
+    """What is wrong with the ledger, a line each: its chain, its anchors and, if given, an earlier export's entries."""
+    client = connection.connect()
+    with connection.mlflow_errors():
+        ledger, versions = _ledger(client), registry.versions(client)
+        anchors = anchors_of({one.number: one.tags for one in versions})
+        try:
+            entries = ledger.entries()
+        except UserError as error:
+            return [str(error)]
+    found = problems(entries, anchors)
+    if export is not None:
+        now = [entry.text() for entry in entries]
+        try:
+            lines = export.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise UserError(f"{export}: {error.strerror}.") from error
+        differing = (number for number, line in enumerate(lines, 1) if number > len(now) or now[number - 1] != line)
+        found += [f"entry {number}: not the one in {export}" for number in differing]
+    champion = next((one.number for one in versions if registry.CHAMPION in one.aliases), None)
+    if entries and entries[-1].version != champion:
+        found.append(
+            f"the alias names version {champion}, the ledger {entries[-1].version}: moved by other means, or a command "
+            "was cut off; the next promotion or rollback writes it down"
+        )
+    return found
+
+
+def export_ledger(path: Path) -> int:
+    """Writes the ledger as JSON lines, atomically; how many."""
+    entries = history()
+    write_text(path, "".join(entry.text() + "\n" for entry in entries))
+    return len(entries)
+
+
+def champion_of(moment: datetime) -> Entry | None:
+    """The entry that made the champion of that moment."""
+    return champion_at(history(), moment)
+
+
+def parse_moment(text: str) -> datetime:
+    """A date (its end) or a date and time as ISO 8601, local if it names no zone. Raises UserError otherwise."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UserError(f"{text}: not a date like 2026-01-31 or 2026-01-31T15:00.") from error
+    if len(text) <= len("2026-01-31"):
+        moment = datetime.combine(moment, time.max)
+    return moment.astimezone()
+
+
+def roll_back(name: str | None, reason: str) -> Entry:
+    """Makes the version ``name``, or the champion before the present one, champion again; the entry that says so.
+
+    Its files are checked first. Raises UserError if there is none, or if files or ledger were tampered with.
+    """
+    client = connection.connect()
+    with connection.mlflow_errors():
+        ledger = Ledger.open(client)
+        head = championship.settle(client, ledger)
+        if head is None or head.version is None:
+            raise UserError(f"{connection.model_name()!r} has no champion to go back from.")
+        target = registry.find_named(client, name or _before(ledger.entries(), head.version))
+        if target.number == head.version:
+            raise UserError(f"version {target.number} is the champion already.")
+        with tempfile.TemporaryDirectory(prefix="seq2sum-") as temporary:
+            registry.fetch(target, Path(temporary))
+        evidence = {"reason": reason, registry.CONTENT_TAG: target.tags[registry.CONTENT_TAG]}
+        try:
+            return championship.crown(client, target.number, "rollback", head.version, evidence)
+        except ChampionChangedError as error:
+            raise UserError(
+                f"version {error} became champion meanwhile. Look at `history`, then decide anew."
+            ) from error
+
+
+def _before(entries: Sequence[Entry], champion: str) -> str:
+    """The champion that ``champion`` took over from when it came up, rollbacks to it apart."""
+    came_up = next(
+        (entry for entry in reversed(entries) if entry.version == champion and entry.action != "rollback"), None
+    )
+    if came_up is None or came_up.previous is None:
+        raise UserError(f"there was no champion before version {champion}. Name the version to go to.")
+    return came_up.previous
+
+
+def _ledger(client: "MlflowClient") -> Ledger:
+    found = Ledger.find(client)
+    if found is None:
+        raise UserError(f"{connection.model_name()!r} has no promotion ledger yet. The first `make run` begins it.")
+    return found

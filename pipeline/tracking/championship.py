@@ -1,0 +1,96 @@
+"""Who is champion: the ledger says it, the alias follows.
+
+An entry is written first, then the alias is moved, then the version is tagged with the entry's hash (its anchor). A
+command that is killed in between is completed by the next one; an alias that was moved by other means is written down.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pipeline.tracking import connection, registry
+from pipeline.tracking.chain import Action, Entry
+from pipeline.tracking.ledger import ANCHOR_PREFIX, ConflictError, Ledger, anchors_of, checked_entries
+from seq2sum.errors import UserError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_ATTEMPTS = 20
+
+
+class ChampionChangedError(Exception):
+    """Another version became champion meanwhile."""
+
+
+def settle(client: "MlflowClient", ledger: Ledger) -> Entry | None:
+    """Brings alias and ledger together; the newest entry. Raises UserError if the ledger was tampered with."""
+    moved_to: set[str | None] = set()
+    for _ in range(_ATTEMPTS):
+        versions = registry.versions(client)
+        entries = checked_entries(ledger, anchors_of({one.number: one.tags for one in versions}))
+        head = entries[-1] if entries else None
+        named = next((one.number for one in versions if registry.CHAMPION in one.aliases), None)
+        if head is None:
+            if named is None:
+                return None
+            _observe(ledger, head, named)
+            continue
+        tags = next((one.tags for one in versions if one.number == head.version), None)
+        # A version that was deleted since has no tags; there is nothing to bring together then.
+        anchored = tags is None or f"{ANCHOR_PREFIX}{head.index}" in tags
+        if named == head.version and anchored:
+            return head
+        if named != head.version and anchored and named not in moved_to:
+            _observe(ledger, head, named)
+            continue
+        if named != head.version and head.version is not None:
+            moved_to.add(head.version)
+            client.set_registered_model_alias(connection.model_name(), registry.CHAMPION, head.version)
+        if not anchored and head.version is not None:
+            key = f"{ANCHOR_PREFIX}{head.index}"
+            client.set_model_version_tag(connection.model_name(), head.version, key, head.hash)
+    raise UserError(f"the champion of {connection.model_name()!r} keeps changing under our hands. Try again later.")
+
+
+def _observe(ledger: Ledger, head: Entry | None, version: str | None) -> None:
+    try:
+        ledger.append(head, "observed", version, {"reason": "the alias was found moved by other means"})
+    except ConflictError:
+        return
+
+
+def welcome(client: "MlflowClient", version: registry.Version) -> str:
+    """The alias of a version just published: the one it has, or champion where there is none, or challenger."""
+    if version.aliases:
+        return version.aliases[0]
+    try:
+        crown(client, version.number, "first", None, {"content_sha256": version.tags.get(registry.CONTENT_TAG, "")})
+    except ChampionChangedError:
+        client.set_registered_model_alias(version.name, registry.CHALLENGER, version.number)
+        return registry.CHALLENGER
+    return registry.CHAMPION
+
+
+def crown(
+    client: "MlflowClient", version: str, action: Action, expected: str | None, evidence: Mapping[str, str]
+) -> Entry:
+    """Makes ``version`` champion if ``expected`` still is (None: if no one is); the entry that says so.
+
+    Raises ChampionChangedError otherwise, and UserError if the ledger was tampered with.
+    """
+    ledger = Ledger.open(client)
+    for _ in range(_ATTEMPTS):
+        head = settle(client, ledger)
+        current = head.version if head else None
+        if current != expected:
+            raise ChampionChangedError(current)
+        try:
+            entry = ledger.append(head, action, version, evidence)
+        except ConflictError:
+            continue
+        settle(client, ledger)
+        challenger = registry.by_alias(client, registry.CHALLENGER)
+        if challenger is not None and challenger.number == version:
+            client.delete_registered_model_alias(connection.model_name(), registry.CHALLENGER)
+        return entry
+    raise UserError(f"the champion of {connection.model_name()!r} keeps changing under our hands. Try again later.")

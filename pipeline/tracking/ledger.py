@@ -1,0 +1,141 @@
+"""The promotion ledger in the tracking server's own store: append-only, one writer at a time wherever the writers are.
+
+Each entry is a param of one run: MLflow refuses to change a param, and its store holds a key once. So of two writers
+who both found n entries and write the next one, the store lets one through: optimistic concurrency without a lock.
+The run is alone in an experiment of its own, whose name the store holds once too.
+"""
+
+import getpass
+import os
+import socket
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pipeline.tracking import connection
+from pipeline.tracking.chain import Action, Entry, next_entry, parse_entry, problems
+from seq2sum.errors import UserError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# On the version that an entry names: the entry's hash. It says that the alias was moved, and keeps the hash elsewhere.
+ANCHOR_PREFIX = "ledger.entry."
+_KEY_PREFIX = "entry."
+_MOST_CHARACTERS = 6000  # of a param's value in MLflow
+
+
+class ConflictError(Exception):
+    """Someone else wrote the next entry first."""
+
+
+def actor() -> str:
+    """Who acts: SEQ2SUM_ACTOR, the tracking server's user, or this machine's."""
+    named = os.environ.get("SEQ2SUM_ACTOR") or os.environ.get("MLFLOW_TRACKING_USERNAME")
+    return named or f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+class Ledger:
+    """The ledger of one registered model. Methods raise what MLflow raises."""
+
+    def __init__(self, client: "MlflowClient", run_id: str) -> None:
+        self._client = client
+        self._run_id = run_id
+
+    @classmethod
+    def open(cls, client: "MlflowClient") -> "Ledger":
+        """The registered model's ledger, made if there is none."""
+        return cls(client, _find_run(client) or _make_run(client))
+
+    @classmethod
+    def find(cls, client: "MlflowClient") -> "Ledger | None":
+        """The registered model's ledger, if there is one."""
+        run_id = _find_run(client)
+        return cls(client, run_id) if run_id else None
+
+    def entries(self) -> list[Entry]:
+        """All entries, the oldest first. Raises UserError if one is no entry; whether they are true is not asked."""
+        params = self._client.get_run(self._run_id).data.params
+        found, name = [], connection.model_name()
+        for key in sorted(key for key in params if key.startswith(_KEY_PREFIX)):
+            try:
+                found.append(parse_entry(params[key]))
+            except ValueError as error:
+                raise UserError(f"ledger of {name}: {key}: {error}. It was tampered with.") from error
+        return found
+
+    def append(self, head: Entry | None, action: Action, version: str | None, evidence: Mapping[str, str]) -> Entry:
+        """Writes the entry after ``head``, the newest one that the caller knows.
+
+        Raises ConflictError if there is a newer one. Sent twice, because an answer was lost, it is written once.
+        """
+        from mlflow.exceptions import MlflowException
+
+        entry = next_entry(head, actor(), action, version, evidence)
+        text = entry.text()
+        if len(text) > _MOST_CHARACTERS:
+            raise ValueError(f"an entry of {len(text)} characters; MLflow would cut it at {_MOST_CHARACTERS}")
+        key = f"{_KEY_PREFIX}{entry.index:06}"
+        try:
+            self._client.log_param(self._run_id, key, text)
+        except MlflowException as error:
+            if self._client.get_run(self._run_id).data.params.get(key, text) != text:
+                raise ConflictError from error
+            raise
+        return entry
+
+
+def checked_entries(ledger: Ledger, anchors: Mapping[int, str]) -> list[Entry]:
+    """The entries of a whole ledger. Raises UserError if it was tampered with."""
+    entries = ledger.entries()
+    if found := problems(entries, anchors):
+        listed = "\n".join(f"  {problem}" for problem in found)
+        raise UserError(f"ledger of {connection.model_name()}: tampered with, nothing is changed:\n{listed}")
+    return entries
+
+
+def anchors_of(tags_of_versions: Mapping[str, Mapping[str, str]]) -> dict[int, str]:
+    """Index to hash, from the tags of all versions."""
+    return {
+        int(key.removeprefix(ANCHOR_PREFIX)): value
+        for tags in tags_of_versions.values()
+        for key, value in tags.items()
+        if key.startswith(ANCHOR_PREFIX)
+    }
+
+
+def _experiment_name() -> str:
+    return f"{connection.model_name()}-ledger"
+
+
+def _find_run(client: "MlflowClient") -> str | None:
+    experiment = client.get_experiment_by_name(_experiment_name())
+    if experiment is None:
+        return None
+    found = client.search_runs([experiment.experiment_id], max_results=1)
+    if experiment.lifecycle_stage != "active" or not found:
+        raise UserError(
+            f"The ledger {_experiment_name()!r} was deleted. Restore it: mlflow experiments restore "
+            f"--experiment-id {experiment.experiment_id}, or its run likewise."
+        )
+    return str(found[0].info.run_id)
+
+
+def _make_run(client: "MlflowClient") -> str:
+    """Makes the experiment with its run under a passing name and renames it: whoever is second finds the name taken."""
+    from mlflow.exceptions import MlflowException
+
+    passing = f"{_experiment_name()}-{uuid.uuid4().hex}"
+    location = connection.artifact_location("ledger")
+    experiment_id = client.create_experiment(passing, artifact_location=location)
+    run = client.create_run(experiment_id, run_name="promotion ledger", tags={"mlflow.source.name": "seq2sum"})
+    client.set_terminated(run.info.run_id)
+    try:
+        client.rename_experiment(experiment_id, _experiment_name())
+    except MlflowException:
+        client.delete_experiment(experiment_id)
+        found = _find_run(client)
+        if found is None:
+            raise
+        return found
+    return str(run.info.run_id)

@@ -1,0 +1,81 @@
+"""Checks that a registered version is what was registered, and that it still writes what it wrote then."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline import lineage, paths, record
+from pipeline.decoding import decode
+from pipeline.jsonfile import read_json
+from pipeline.tracking import connection, registry, runs
+from pipeline.tracking.ledger import Ledger
+from seq2sum.errors import UserError
+from seq2sum.files import sha256_of
+
+PICKLES = {".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin"}
+
+
+class Finding(NamedTuple):
+    """One thing that was checked."""
+
+    what: str
+    holds: bool
+    detail: str
+
+
+def verify(name: str) -> list[Finding]:
+    """The findings on the version of that number, alias or ``models:/`` address.
+
+    Raises UserError if there is no such version. Its code is run only if all its files are those that were registered.
+    """
+    client = connection.connect()
+    with connection.mlflow_errors(), tempfile.TemporaryDirectory(prefix="seq2sum-") as temporary:
+        version = registry.find_named(client, name)
+        folder = registry.download(version, Path(temporary))
+        inputs = runs.input_digests(client, version.run_id)
+        ledger = Ledger.find(client)
+        entries = ledger.entries() if ledger else []
+        content = version.tags.get(registry.CONTENT_TAG)
+        written = {entry.evidence[registry.CONTENT_TAG] for entry in entries
+                   if entry.version == version.number and registry.CONTENT_TAG in entry.evidence}  # fmt: skip
+        findings = [
+            _is(f"files of version {version.number}", registry.content_hash(folder), content),
+            *(_is("files as in the ledger", content, one) for one in written),
+        ]
+        try:
+            findings += _hashes(folder, version, inputs)
+        except (UserError, OSError) as error:
+            return [*findings, Finding("the record", False, str(error))]
+        return [*findings, _sample(folder, is_trusted=findings[0].holds)]
+
+
+def _hashes(folder: Path, version: registry.Version, inputs: dict[str, str]) -> Iterator[Finding]:
+    model, about = folder / "artifacts" / paths.MODEL.name, folder / "artifacts" / record.FOLDER
+    for key, value in record.model_hashes(model).items():
+        yield _is(key.removesuffix("_sha256"), value, version.tags.get(key))
+    yield _is("dvc.lock", sha256_of(about / paths.DVC_LOCK), version.tags.get("dvc_lock_sha256"))
+    facts = read_json(about / record.PROVENANCE)
+    yield _is("environment lock", facts.get("environment_lock_sha256"), version.tags.get("environment_lock_sha256"))
+    locked = lineage.tracked_files(about / paths.DVC_LOCK)
+    for path, digest in facts["data"].items():
+        tracked = locked.get(Path(path))
+        yield _is(path, tracked.md5 if tracked else None, inputs.get(path, digest))
+    pickles = [path.name for path in folder.rglob("*") if path.suffix in PICKLES]
+    yield Finding("no pickle", not pickles, ", ".join(pickles) or "none found")
+
+
+def _sample(folder: Path, *, is_trusted: bool) -> Finding:
+    what = "recorded summaries"
+    if not is_trusted:
+        return Finding(what, False, "not repeated: code that was changed is not run")
+    sample = record.read_sample(folder / "artifacts" / record.FOLDER)
+    again = decode(folder / "code", folder / "artifacts" / paths.MODEL.name, [one.document for one in sample]).summaries
+    same = sum(one.summary.encode() == text.encode() for one, text in zip(sample, again, strict=True))
+    return Finding(what, same == len(sample), f"{same} of {len(sample)} written again byte for byte")
+
+
+def _is(what: str, found: str | None, expected: str | None) -> Finding:
+    if found == expected:
+        return Finding(what, True, found or "none")
+    return Finding(what, False, f"{found or 'none'}, but {expected or 'none'} was registered")

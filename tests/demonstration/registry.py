@@ -1,0 +1,164 @@
+"""The life of a model against real servers: `make demo-registry` prints a transcript.
+
+MLflow on PostgreSQL (Debian's packages must be there) with passwords, its files in an S3 store, a small corpus of
+made-up pairs: train → register → gate → promote → train worse → kept → rollback → verify → reproduce → serve → load.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.behaviour.corpus import make_project, set_params
+from tests.servers import BUCKET, S3_ENVIRONMENT, MlflowServer, free_port, postgres, s3_store, wait_for
+
+NUM_PAIRS = 4000
+CLIENTS, REQUESTS = 16, 400
+
+
+class Shell:
+    """Runs the commands of a user in the project and prints both, like a terminal."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self._folder = folder
+        self.environment = environment
+
+    def __call__(self, command: str, status: int = 0, lines: int = 30) -> None:
+        """Fails if the exit status is another; prints the last ``lines``."""
+        print(f"\n$ {command}", flush=True)
+        began = time.monotonic()
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=self._folder, env=self.environment,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        )  # fmt: skip
+        shown = [line.rpartition("\r")[2] for line in done.stdout.splitlines()][-lines:]
+        print("\n".join(shown), f"\n[status {done.returncode}, {time.monotonic() - began:.0f} s]", flush=True)
+        if done.returncode != status:
+            sys.exit(f"status {done.returncode} where {status} was expected")
+
+
+def commit(folder: Path, message: str) -> None:
+    for arguments in (["add", "-A"], ["-c", "user.name=D", "-c", "user.email=d@localhost", "commit", "-qm", message]):
+        subprocess.run(["git", *arguments], cwd=folder, check=True)
+
+
+def load_test(port: int) -> None:
+    """Many clients, each with documents of its own; prints percentiles and errors."""
+
+    def ask(number: int) -> tuple[float, bool]:
+        document = f"This tool can sort every note by lamp. It needs no road and knows ship {number} and clock."
+        body = json.dumps({"dataframe_records": [{"document": document}]}).encode()
+        headers = {"Content-Type": "application/json"}
+        began = time.perf_counter()
+        try:
+            request = urllib.request.Request(f"http://127.0.0.1:{port}/invocations", body, headers)
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                good = bool(json.load(answer)["predictions"][0]["summary"])
+        except OSError:
+            good = False
+        return time.perf_counter() - began, good
+
+    ask(0)
+    began = time.perf_counter()
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        answers = list(clients.map(ask, range(REQUESTS)))
+    wall = time.perf_counter() - began
+    marks = statistics.quantiles([seconds for seconds, _ in answers], n=100)
+    errors = sum(not good for _, good in answers)
+    print(
+        f"\nload: {CLIENTS} clients, {REQUESTS} requests, {REQUESTS / wall:.1f} a second, "
+        f"p50 {1000 * marks[49]:.0f} ms, p95 {1000 * marks[94]:.0f} ms, errors {errors}",
+        flush=True,
+    )
+
+
+def serve_and_ask(shell: Shell, folder: Path, command: str) -> None:
+    port = free_port()
+    print(f"\n$ {command} --port {port} &", flush=True)
+    with (folder / "serve.log").open("ab") as log:
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {command} --port {port}"], cwd=folder, env=shell.environment, stdout=log, stderr=log
+        )
+
+    def is_up() -> bool:
+        assert process.poll() is None, (folder / "serve.log").read_text()
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    try:
+        wait_for(is_up, 300)
+        address = f"http://127.0.0.1:{port}/invocations"
+        for body in (
+            {"dataframe_records": [{"document": "This tool can sort every note by lamp. It needs no road."}]},
+            {"dataframe_records": [{"document": ""}]},
+        ):
+            shell(f"curl -s -H 'Content-Type: application/json' {address} -d '{json.dumps(body)}'")
+        load_test(port)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def main() -> None:
+    """Needs some minutes; prints as it goes."""
+    temporary = Path(tempfile.mkdtemp(prefix="seq2sum-demo-"))
+    project, server = temporary / "project", temporary / "server"
+    server.mkdir()
+    make_project(project, NUM_PAIRS)
+    password = secrets.token_urlsafe(12)
+    commit(project, "a small corpus")
+    try:
+        with postgres(server, password) as store, s3_store(server) as endpoint:
+            mlflow = MlflowServer(
+                server, store, f"s3://{BUCKET}", ("--app-name", "basic-auth"),
+                {**S3_ENVIRONMENT, "MLFLOW_S3_ENDPOINT_URL": endpoint, "MLFLOW_AUTH_ADMIN_PASSWORD": password,
+                 "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(16)},
+            )  # fmt: skip
+            try:
+                story(project, mlflow, password)
+            finally:
+                mlflow.kill()
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def story(project: Path, mlflow: MlflowServer, password: str) -> None:
+    """The commands, in order."""
+    tracking = {"MLFLOW_TRACKING_URI": mlflow.uri, "MLFLOW_TRACKING_USERNAME": "admin", "SEQ2SUM_DEVICE": "cpu"}
+    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": f"{project / 'src'}:{project}"}
+    threads = {"SEQ2SUM_THREADS": "1", "SEQ2SUM_WORKERS": "1", "OMP_NUM_THREADS": "1"}
+    shell = Shell(project, {**os.environ, **path, **threads, **tracking, "MLFLOW_TRACKING_PASSWORD": password})
+    publish = "python -m pipeline.publish"
+    shell(f"dvc repro -q && {publish}", lines=16)
+    set_params(project, {"train.max_steps": 500})
+    commit(project, "train longer")
+    shell(f"dvc repro -q && {publish}", lines=16)
+    shell("seq2sum promote")
+    set_params(project, {"train.max_steps": 30})
+    commit(project, "train far too short")
+    shell(f"dvc repro -q && {publish}", lines=16)
+    shell("seq2sum promote", status=1)
+    shell("seq2sum models")
+    shell("seq2sum rollback --reason 'a drill'")
+    shell("seq2sum rollback 2 --reason 'the drill is over'")
+    shell("seq2sum history")
+    shell("seq2sum ledger verify && seq2sum ledger export ledger.jsonl && seq2sum ledger verify --against ledger.jsonl")
+    shell("seq2sum verify models:/seq2sum@champion")
+    shell("seq2sum reproduce champion")
+    serve_and_ask(shell, project, "seq2sum serve champion")
+    serve_and_ask(shell, project, "mlflow models serve -m models:/seq2sum@champion --env-manager local")
+
+
+if __name__ == "__main__":
+    main()

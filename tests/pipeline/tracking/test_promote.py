@@ -1,0 +1,117 @@
+"""The gate's task on versions whose recorded summaries are made to be better or worse."""
+
+import json
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from pipeline import paths, promote, succession
+from pipeline.promote import Promotion
+from pipeline.tracking import championship, registry
+from seq2sum.data.pairs import Pair, write_pairs
+from seq2sum.errors import UserError
+from tests.pipeline.tracking.project import made_up_pairs, write_params
+
+
+def test_better_is_promoted_worse_is_kept_and_a_rollback_goes_back(registered: Path, client: MlflowClient) -> None:
+    assert promote.promote("1").reasons == ["it is the champion already"]
+    done = promote.promote("2")
+    assert (done.decision, done.challenger, done.champion) == ("promote", "2", "1")
+
+    # The verdict stands in the files, the version's tags, the run and the ledger.
+    assert done.report == paths.PROMOTIONS / "2-over-1"
+    verdict = json.loads((done.report / "verdict.json").read_text())
+    assert verdict["evidence"]["rouge"]["rouge1"]["delta"] > 10
+    assert verdict["rescored"] == []
+    assert {check["outcome"] for check in verdict["checks"]} == {"pass"}
+    assert "| ROUGE-Lsum |" in (done.report / "verdict.md").read_text()
+    version = client.get_model_version("seq2sum", "2")
+    assert version.tags["gate.decision"] == "promote"
+    assert "gain: ROUGE-1 +" in version.tags["gate.reasons"]
+    names = {file.path for file in client.list_artifacts(version.run_id, "promotion/2-over-1")}
+    assert names == {f"promotion/2-over-1/{name}" for name in ("verdict.json", "verdict.md", "differences.png")}
+    entry = succession.history()[-1]
+    assert (entry.action, entry.previous, entry.version) == ("promote", "1", "2")
+    assert entry.evidence["content_sha256"] == version.tags["content_sha256"]
+    assert entry.evidence["report_sha256"] == version.tags["gate.report_sha256"]
+
+    done = promote.promote()
+    assert (done.decision, done.challenger, done.champion) == ("keep", "3", "2")
+    assert any(reason.startswith("gain: ") for reason in done.reasons)
+    assert client.get_model_version("seq2sum", "3").tags["gate.decision"] == "keep"
+    assert registry.find_named(client, "champion").number == "2"
+
+    assert succession.roll_back(None, "complaints").version == "1"
+    assert registry.find_named(client, "models:/seq2sum@champion").number == "1"
+    with pytest.raises(UserError, match="champion already"):
+        succession.roll_back("1", "")
+    assert [entry.action for entry in succession.history()] == ["first", "promote", "rollback"]
+    assert succession.ledger_problems() == []
+
+
+def test_on_another_test_set_both_versions_summarize_anew_by_their_own_code(registered: Path) -> None:
+    pairs = [Pair(f"new{pair.id}", pair.group, pair.document, pair.summary) for pair in made_up_pairs()]
+    write_pairs(registered / "data/split/test.parquet", pairs)
+    done = promote.promote("2")
+    # The same weights: what was recorded of the other test set must not count.
+    assert done.decision != "promote"
+    assert done.report is not None
+    verdict = json.loads((done.report / "verdict.json").read_text())
+    assert verdict["rescored"] == ["2", "1"]
+    assert verdict["evidence"]["rouge"]["rouge1"]["delta"] == 0.0
+
+
+def test_few_test_pairs_are_insufficient_data(registered: Path) -> None:
+    write_params(registered, promote={"min_pairs": 500})
+    done = promote.promote("2")
+    assert done.decision == "insufficient_data"
+    assert done.reasons == ["pairs: 240 test pairs, but 500 are asked for"]
+    assert [entry.version for entry in succession.history()] == ["1"]
+
+
+def test_a_champion_that_changes_while_we_judge_is_judged_against_anew(
+    registered: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell = promote._tell
+
+    def overtaken(*arguments: object) -> None:
+        """Someone promotes version 2 while version 3 is being judged against version 1."""
+        monkeypatch.setattr(promote, "_tell", tell)
+        championship.crown(client, "2", "promote", "1", {})
+        tell(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(promote, "_tell", overtaken)
+    done = promote.promote("3")
+    assert (done.decision, done.champion) == ("keep", "2")
+    assert [(entry.previous, entry.version) for entry in succession.history()] == [(None, "1"), ("1", "2")]
+
+
+def test_names_that_are_not_there_are_told_with_those_that_are(registered: Path, client: MlflowClient) -> None:
+    with pytest.raises(UserError, match="no version '7'; there are: challenger, 2, champion"):
+        promote.promote("7")
+    with pytest.raises(UserError, match="not a version of 'seq2sum'"):
+        registry.find_named(client, "models:/other@champion")
+
+
+def test_a_version_with_a_planted_pickle_is_neither_judged_nor_gone_back_to(
+    registered: Path, client: MlflowClient
+) -> None:
+    source = client.get_model_version("seq2sum", "2").source
+    stored = Path(client.get_logged_model(source.removeprefix("models:/")).artifact_location)
+    planted = stored / "python_model.pkl"
+    planted.write_bytes(b"cos\nsystem\n(S'touch owned'\ntR.")
+    try:
+        for act in (lambda: promote.promote("2"), lambda: succession.roll_back("2", "")):
+            with pytest.raises(UserError, match="version 2: its files in the registry are not those that were regis"):
+                act()
+    finally:
+        planted.unlink()
+    assert registry.find_named(client, "champion").number == "1"
+    assert not (registered / "owned").exists()
+
+
+def test_a_registry_whose_champion_was_taken_away_takes_the_next(registered: Path, client: MlflowClient) -> None:
+    client.delete_registered_model_alias("seq2sum", "champion")
+    assert promote.promote("3") == Promotion("promote", "3", None, ["there was no champion"], None)
+    assert {one.number: one.aliases for one in registry.versions(client)} == {"1": (), "2": (), "3": ("champion",)}

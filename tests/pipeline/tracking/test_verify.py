@@ -1,0 +1,73 @@
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from pipeline.verify import verify
+from seq2sum.errors import UserError
+
+
+@pytest.fixture
+def stored(client: MlflowClient) -> Path:
+    """Where the champion's files are in the store."""
+    source = client.get_model_version_by_alias("seq2sum", "champion").source
+    return Path(client.get_logged_model(source.removeprefix("models:/")).artifact_location)
+
+
+def failing(name: str = "champion") -> list[str]:
+    return [finding.what for finding in verify(name) if not finding.holds]
+
+
+def test_a_version_as_it_was_registered_holds_in_every_point(client: MlflowClient) -> None:
+    findings = verify("models:/seq2sum@champion")
+    assert [finding.what for finding in findings if not finding.holds] == []
+    told = {finding.what: finding.detail for finding in findings}
+    assert {"weights", "tokenizer", "config", "search", "dvc.lock", "data/split/train.parquet"} <= set(told)
+    assert told["recorded summaries"] == "20 of 20 written again byte for byte"
+    assert told["files as in the ledger"] == told["files of version 1"]
+    with pytest.raises(UserError, match="no version 'challenger'"):
+        verify("challenger")
+
+
+def append(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\n")
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        (lambda folder: append(folder / "artifacts/summarizer/tokenizer.json"), {"tokenizer"}),
+        (lambda folder: append(folder / "artifacts/record/dvc.lock"), {"dvc.lock"}),
+        (lambda folder: append(folder / "code/seq2sum/summarize.py"), set()),
+        (lambda folder: append(folder / "MLmodel"), set()),
+        (lambda folder: (folder / "python_model.pkl").write_bytes(b"N."), {"no pickle"}),
+        (lambda folder: shutil.rmtree(folder / "artifacts/record"), {"the record"}),
+    ],
+)
+def test_a_changed_file_is_found_and_changed_code_is_not_run(
+    stored: Path, tmp_path: Path, damage: Callable[[Path], None], expected: set[str]
+) -> None:
+    backup = tmp_path / "backup"
+    shutil.copytree(stored, backup)
+    try:
+        damage(stored)
+        found = failing()
+    finally:
+        shutil.rmtree(stored)
+        shutil.copytree(backup, stored)
+    assert set(found) - {"recorded summaries"} == {"files of version 1", *expected}
+    assert "recorded summaries" in found or "the record" in found
+
+
+def test_tags_that_were_changed_with_the_files_do_not_match_the_ledger(published: Path, client: MlflowClient) -> None:
+    database = published / "mlflow.db"
+    before = database.read_bytes()
+    try:
+        with sqlite3.connect(database) as connected:
+            connected.execute("UPDATE model_version_tags SET value = 'f' WHERE key = 'content_sha256'")
+        assert {"files of version 1", "files as in the ledger"} <= set(failing())
+    finally:
+        database.write_bytes(before)

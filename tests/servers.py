@@ -1,0 +1,141 @@
+"""Real servers on loopback: MLflow, an S3 store (moto's) and PostgreSQL (Debian's packages)."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from tests.pipeline.tracking.project import environment
+
+S3_ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "made-up", "AWS_SECRET_ACCESS_KEY": "made-up", "AWS_DEFAULT_REGION": "us-east-1"}
+BUCKET = "models"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.2)
+
+
+class MlflowServer:
+    """A tracking server that can be killed, started again and stopped for a while.
+
+    ``store``: the backend's address. ``files``: where it keeps its clients' artifacts. ``options`` go to the command.
+    """
+
+    def __init__(
+        self, folder: Path, store: str, files: str, options: tuple[str, ...] = (), own: Mapping[str, str] | None = None
+    ) -> None:
+        self._port = free_port()
+        self.uri = f"http://127.0.0.1:{self._port}"
+        self._folder = folder
+        self._arguments = ["--backend-store-uri", store, "--artifacts-destination", files, *options]
+        settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        self._environment = environment("") | settings | dict(own or {})
+        self.start()
+
+    def start(self) -> None:
+        where = ["--host", "127.0.0.1", "--port", str(self._port), "--workers", "1"]
+        with (self._folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "mlflow", "server", *self._arguments, *where],
+                cwd=self._folder,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        wait_for(self._is_up, 240)
+
+    def _is_up(self) -> bool:
+        assert self._process.poll() is None, (self._folder / "server.log").read_text()
+        try:
+            with urllib.request.urlopen(f"{self.uri}/health", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def signal(self, number: int) -> None:
+        os.killpg(self._process.pid, number)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        self._process.wait()
+
+
+@contextlib.contextmanager
+def s3_store(folder: Path) -> Iterator[str]:
+    """An S3 server with an empty bucket; its address."""
+    import boto3
+
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    with (folder / "s3.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)],
+            stdout=log, stderr=log, env=environment("") | S3_ENVIRONMENT,
+        )  # fmt: skip
+
+    def is_up() -> bool:
+        assert process.poll() is None, (folder / "s3.log").read_text()
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return True
+        return False
+
+    try:
+        wait_for(is_up, 120)
+        keys = {"aws_access_key_id": "made-up", "aws_secret_access_key": "made-up", "region_name": "us-east-1"}
+        boto3.client("s3", endpoint_url=endpoint, **keys).create_bucket(Bucket=BUCKET)
+        yield endpoint
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextlib.contextmanager
+def postgres(folder: Path, password: str) -> Iterator[str]:
+    """A PostgreSQL cluster of its own with a database `mlflow`; its address. As root it runs as the user postgres."""
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    data, secret, port = folder / "postgres", folder / "secret", free_port()
+    secret.write_text(password)
+    data.mkdir()
+    prefix = []
+    if os.getuid() == 0:
+        prefix = ["runuser", "-u", "postgres", "--"]
+        folder.chmod(0o755)
+        for path in (data, secret):
+            shutil.chown(path, "postgres", "postgres")
+
+    def run(program: str, *arguments: str) -> None:
+        command = [*prefix, str(programs / program), *arguments]
+        done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    run("initdb", "-D", str(data), "-U", "mlflow", "-A", "scram-sha-256", "--pwfile", str(secret))
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={data}"
+    run("pg_ctl", "-D", str(data), "-w", "-l", str(data / "log"), "-o", options, "start")
+    try:
+        import psycopg2
+
+        connected = psycopg2.connect(host="127.0.0.1", port=port, user="mlflow", password=password, dbname="postgres")
+        connected.autocommit = True
+        connected.cursor().execute("CREATE DATABASE mlflow")
+        connected.close()
+        yield f"postgresql://mlflow:{password}@127.0.0.1:{port}/mlflow"
+    finally:
+        run("pg_ctl", "-D", str(data), "-w", "-m", "fast", "stop")

@@ -1,0 +1,51 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seq2sum.errors import UserError
+from seq2sum.service.requests import check_documents
+
+TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1).filter(str.strip)
+
+
+@given(st.lists(TEXT, max_size=5))
+def test_texts_pass_as_they_are(documents: list[str]) -> None:
+    assert check_documents(documents) == documents
+
+
+def test_white_space_is_no_control_character() -> None:
+    assert check_documents(["a\tb\r\nc\x0b\x0cd\u2028e"])
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ("", "no text or empty"),
+        (" \n\t", "no text or empty"),
+        (None, "no text or empty"),
+        (float("nan"), "no text or empty"),
+        (3, "no text or empty"),
+        (["text"], "no text or empty"),
+        (b"text", "no text or empty"),
+        ("secret\x00", r"control character U\+0000 at 6"),
+        ("secret \x1b[2J", r"control character U\+001B at 7"),
+        ("secret \ud800", r"control character U\+D800 at 7"),
+        ("secret" * 200_000, "1,200,000 characters; at most 1,000,000"),
+    ],
+)
+def test_what_is_no_text_is_named_by_its_row_and_not_quoted(document: object, message: str) -> None:
+    with pytest.raises(UserError, match=rf"Row 1: .*{message}") as error:
+        check_documents(["a text", document])
+    assert "secret" not in str(error.value)
+
+
+def test_the_number_of_rows_is_bounded_and_the_bounds_are_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="10,000 rows; at most 1,000"):
+        check_documents(["text"] * 10_000)
+    monkeypatch.setenv("SEQ2SUM_MAX_ROWS", "10000")
+    monkeypatch.setenv("SEQ2SUM_MAX_CHARACTERS", "3")
+    with pytest.raises(UserError, match="Row 0: a document of 4 characters"):
+        check_documents(["text"] * 10_000)
+    monkeypatch.setenv("SEQ2SUM_MAX_ROWS", "many")
+    with pytest.raises(UserError, match="SEQ2SUM_MAX_ROWS=many"):
+        check_documents([])
