@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.behaviour.test_pipeline import environment, make_project, repro, stages_run
+from tests.behaviour.corpus import make_project
+from tests.behaviour.test_pipeline import environment, repro, stages_run
 
 STUDY = "study/dvc.yaml"
 VERDICTS = {"holds", "does not hold", "not settled"}
@@ -17,7 +18,7 @@ VERDICTS = {"holds", "does not hold", "not settled"}
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
-    make_project(folder)
+    make_project(folder, 120)
     command = [sys.executable, "-m", "study.preset", "tiny"]
     subprocess.run(command, cwd=folder, env=environment(folder), check=True)
     done = repro(folder, STUDY)
