@@ -17,7 +17,7 @@ VERDICTS = {"holds", "does not hold", "not settled"}
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
-    make_project(folder)
+    make_project(folder, 120)
     command = [sys.executable, "-m", "study.preset", "tiny"]
     subprocess.run(command, cwd=folder, env=environment(folder), check=True)
     done = repro(folder, STUDY)
