@@ -60,9 +60,3 @@ def test_nothing_runs_again_but_what_a_change_touches(project: Path) -> None:
     values["claims"]["ratio"] = 1.5
     path.write_text(yaml.safe_dump(values))
     assert stages_run(repro(project, STUDY)) == ["locate", "study/dvc.yaml:page"]
-
-
-def test_the_main_pipeline_does_not_run_the_study(project: Path) -> None:
-    done = repro(project, "--dry")
-    assert done.returncode == 0
-    assert "study" not in done.stdout

@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seq2sum.config import num_directions
+from seq2sum.model.dropout import Noise
 from seq2sum.model.encoder import (
     BiLSTMEncoder,
     ConvBiLSTMEncoder,
@@ -78,6 +79,28 @@ def test_gradients_reach_the_real_tokens_and_never_the_padding(changes):
     assert (embedded.grad[1, 2:] == 0).all()
     assert (embedded.grad[0] != 0).all()
     assert (embedded.grad[1, :2] != 0).all()
+
+
+class Recorded(Noise):
+    """Dropout that keeps the masks that it drew, positions first."""
+
+    def __init__(self) -> None:
+        super().__init__(0.5, True, torch.Generator().manual_seed(1))
+        self.masks = []
+
+    def __call__(self, values, time_dim=1):
+        self.masks.append(super().__call__(torch.ones_like(values), time_dim).movedim(time_dim, 0))
+        return super().__call__(values, time_dim)
+
+
+@every_encoder
+def test_variational_dropout_between_layers_takes_the_same_features_of_all_positions_and_others_of_other_rows(changes):
+    noise = Recorded()
+    made(changes)(torch.randn(3, 6, 5), torch.tensor([6, 6, 6]), noise)
+    assert len(noise.masks) == changes.get("encoder_layers", 1) - 1
+    for mask in noise.masks:
+        assert (mask == mask[:1]).all()
+        assert not torch.equal(mask[:, 0], mask[:, 1])
 
 
 def positions_that_reach(encoder, position, num_positions=9):

@@ -1,20 +1,8 @@
 import numpy as np
-import pytest
 import torch
 
 from seq2sum.data.batch import make_targets
-from tests.model.tiny import VOCAB_SIZE, batch_of, encode, tiny_model
-
-# Every encoder and every attention at least once, and dot attention to states of one and of two directions.
-NETWORKS = [
-    {"encoder": "bilstm", "attention": "general"},
-    {"encoder": "bilstm", "attention": "dot", "decoder_size": 12},
-    {"encoder": "lstm", "attention": "dot", "decoder_size": 6},
-    {"encoder": "rnn", "attention": "additive"},
-    {"encoder": "conv_bilstm", "attention": "additive", "conv_stride": 2},
-    {"encoder": "feedforward", "attention": "general"},
-]
-every_network = pytest.mark.parametrize("network", NETWORKS, ids=lambda network: "-".join(map(str, network.values())))
+from tests.model.tiny import VOCAB_SIZE, batch_of, encode, every_network, tiny_model
 
 
 def test_attention_sums_to_one_and_is_zero_on_padding():

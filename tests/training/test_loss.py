@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from seq2sum.training.coverage import coverage_loss
 from seq2sum.training.loss import _MixtureLoss, gold_copy_log_prob, negative_log_likelihood
 from seq2sum.training.phase import autocast
-from tests.model.tiny import VOCAB_SIZE, batch_of, encode, tiny_model
+from tests.model.tiny import VOCAB_SIZE, batch_of, encode, every_network, tiny_model
 
 BATCH = batch_of(([5, 6, 7, 8, 6], [5, 9, 6, 6]), ([9, 5], [7]), ([4, 4, 11], [12, 4, 4]))
 
@@ -68,8 +68,9 @@ def test_row_weights_multiply_the_loss_of_each_token():
             torch.testing.assert_close(ours, reference, rtol=1e-4, atol=1e-5)
 
 
-def test_single_and_half_precision_agree():
-    model = tiny_model()
+@every_network
+def test_single_and_half_precision_agree(network):
+    model = tiny_model(**network)
 
     def loss_and_gradients(dtype):
         with autocast(torch.device("cpu"), dtype):

@@ -93,7 +93,7 @@ class OneDirectionEncoder(nn.Module):
         """Reads ``embedded`` [B, S, E] with ``source_lengths`` [B], each at least 1."""
         states = embedded.transpose(0, 1).contiguous()
         for index, layer in enumerate(self.layers):
-            states, _ = layer(states if index == 0 else apply_noise(noise, states))
+            states, _ = layer(states if index == 0 else apply_noise(noise, states, time_dim=0))
         final_hidden = states[source_lengths - 1, torch.arange(len(source_lengths), device=states.device)]
         return Encoded(states.transpose(0, 1).contiguous(), final_hidden)
 
