@@ -13,14 +13,14 @@ from seq2sum.errors import UserError
 
 
 class Decoded(NamedTuple):
-    """A summary for each document, in order, and the seconds that all took if that was asked."""
+    """A summary for each document, in order, and the seconds that the timed ones took if that was asked."""
 
     summaries: list[str]
     seconds: float | None
 
 
 def decode(
-    code: Path, model: Path, documents: Sequence[str], device: str = "cpu", threads: int = 1, rounds: int = 0
+    code: Path, model: Path, documents: Sequence[str], device: str = "cpu", threads: int = 1, num_timed: int = 0
 ) -> Decoded:
     """Summarizes with the package seq2sum in ``code`` and the model folder ``model``, under the model's own settings.
 
@@ -28,7 +28,7 @@ def decode(
     last line of what went wrong.
     """
     script = Path(pipeline.serving.__file__).with_name("decode.py")
-    task = {"documents": list(documents), "device": device, "rounds": rounds}
+    task = {"documents": list(documents), "device": device, "num_timed": num_timed}
     done = subprocess.run(
         [sys.executable, "-P", "-B", str(script), str(code), str(model)],
         input=json.dumps(task),

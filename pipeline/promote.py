@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 # Judging takes minutes; if the champion changes each time meanwhile, something else is wrong.
 _ATTEMPTS = 5
-_LATENCY_ROUNDS = 3
 _MOST_TAG_CHARACTERS = 4000
 
 
@@ -94,6 +93,8 @@ def _judge_and_record(
     client: "MlflowClient", challenger: registry.Version, champion: registry.Version, params: Params
 ) -> Promotion:
     pairs = list(read_pairs(paths.TEST_PAIRS))
+    if not pairs:
+        raise UserError(f"{paths.TEST_PAIRS}: no pairs to judge by. Raise split.test_share.")
     test_set = sha256_of(paths.TEST_PAIRS)
     with tempfile.TemporaryDirectory(prefix="seq2sum-") as temporary:
         sides, signature = _sides((challenger, champion), pairs, test_set, params, Path(temporary))
@@ -138,18 +139,18 @@ def _sides(
 
     documents, references = [pair.document for pair in pairs], [pair.summary for pair in pairs]
     device, threads = str(use_hardware()), int(os.environ.get("SEQ2SUM_THREADS") or len(os.sched_getaffinity(0)))
+    num_timed = min(len(documents), params.promote.latency_documents)
     texts, costs = {}, {}
     for version in versions:
         folder = registry.fetch(version, temporary / version.number)
-        code, model = folder / "code", folder / "artifacts" / paths.MODEL.name
-        timed = documents[: params.promote.latency_documents]
-        seconds = decode(code, model, timed, device, threads, _LATENCY_ROUNDS).seconds
-        assert seconds is not None
-        costs[version.number] = (seconds / len(timed), sum(file.stat().st_size for file in model.iterdir()))
-        if version.tags.get("test_set_sha256") == test_set:
-            texts[version.number] = record.recorded_hypotheses(folder / "artifacts" / record.FOLDER)
-        else:
-            texts[version.number] = decode(code, model, documents, device, threads).summaries
+        model = folder / "artifacts" / paths.MODEL.name
+        is_recorded = version.tags.get("test_set_sha256") == test_set
+        wanted = documents[:num_timed] if is_recorded else documents
+        decoded = decode(folder / "code", model, wanted, device, threads, num_timed)
+        assert decoded.seconds is not None
+        costs[version.number] = (decoded.seconds / num_timed, sum(file.stat().st_size for file in model.iterdir()))
+        recorded = folder / "artifacts" / record.FOLDER
+        texts[version.number] = record.recorded_hypotheses(recorded) if is_recorded else decoded.summaries
     scores = score_systems(texts, references, params.evaluate.rouge, num_workers())
     sides = [
         Side(

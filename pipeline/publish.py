@@ -178,7 +178,7 @@ def report(results: Results, published: Published) -> str:
             *(
                 []
                 if is_champion
-                else ["           `seq2sum summarize` goes on with the champion; `seq2sum promote` weighs this one"]
+                else ["           `summarize` goes on with the champion; `seq2sum promote` judges this one"]
             ),
             f"run        {published.run_id}",
             *(f"note       the run keeps another value of {key}" for key in published.kept_params),

@@ -165,7 +165,7 @@ def _signature(search: SearchParams) -> "ModelSignature":
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
-    types = {bool: DataType.boolean, int: DataType.long, float: DataType.double}
+    types = {bool: DataType.boolean, int: DataType.long, float: DataType.double, str: DataType.string}
     return ModelSignature(
         inputs=Schema([ColSpec(DataType.string, "document")]),
         outputs=Schema(

@@ -11,7 +11,7 @@ from pipeline.promote import Promotion
 from pipeline.tracking import championship, registry
 from seq2sum.data.pairs import Pair, write_pairs
 from seq2sum.errors import UserError
-from tests.pipeline.tracking.project import made_up_pairs, write_params
+from tests.pipeline.tracking.project import made_up_pairs
 
 
 def test_better_is_promoted_worse_is_kept_and_a_rollback_goes_back(registered: Path, client: MlflowClient) -> None:
@@ -60,14 +60,6 @@ def test_on_another_test_set_both_versions_summarize_anew_by_their_own_code(regi
     verdict = json.loads((done.report / "verdict.json").read_text())
     assert verdict["rescored"] == ["2", "1"]
     assert verdict["evidence"]["rouge"]["rouge1"]["delta"] == 0.0
-
-
-def test_few_test_pairs_are_insufficient_data(registered: Path) -> None:
-    write_params(registered, promote={"min_pairs": 500})
-    done = promote.promote("2")
-    assert done.decision == "insufficient_data"
-    assert done.reasons == ["pairs: 240 test pairs, but 500 are asked for"]
-    assert [entry.version for entry in succession.history()] == ["1"]
 
 
 def test_a_champion_that_changes_while_we_judge_is_judged_against_anew(

@@ -1,13 +1,20 @@
 import shutil
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
+from pipeline.tracking import connection
 from pipeline.verify import verify
 from seq2sum.errors import UserError
+
+
+@pytest.fixture
+def client(published: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    monkeypatch.chdir(published)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{published}/mlflow.db")
+    return connection.connect()
 
 
 @pytest.fixture
@@ -62,12 +69,10 @@ def test_a_changed_file_is_found_and_changed_code_is_not_run(
     assert "recorded summaries" in found or "the record" in found
 
 
-def test_tags_that_were_changed_with_the_files_do_not_match_the_ledger(published: Path, client: MlflowClient) -> None:
-    database = published / "mlflow.db"
-    before = database.read_bytes()
+def test_tags_that_were_changed_with_the_files_do_not_match_the_ledger(client: MlflowClient) -> None:
+    true = client.get_model_version("seq2sum", "1").tags["content_sha256"]
+    client.set_model_version_tag("seq2sum", "1", "content_sha256", "f" * 64)
     try:
-        with sqlite3.connect(database) as connected:
-            connected.execute("UPDATE model_version_tags SET value = 'f' WHERE key = 'content_sha256'")
         assert {"files of version 1", "files as in the ledger"} <= set(failing())
     finally:
-        database.write_bytes(before)
+        client.set_model_version_tag("seq2sum", "1", "content_sha256", true)
