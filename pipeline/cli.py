@@ -3,7 +3,7 @@
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -13,11 +13,16 @@ from pydantic import ValidationError
 
 from pipeline.cli_errors import user_errors
 from pipeline.registry_cli import app as registry_app
-from seq2sum.config import SearchParams, describe_problem
+from seq2sum.config import SearchParams
 from seq2sum.errors import UserError
+from seq2sum.params_file import describe_problem
 
 if TYPE_CHECKING:
     from pipeline.tracking.registry import Version
+    from seq2sum.summarize import Summary
+
+# What a flag that is left out stands for.
+OWN = "the model's"
 
 app = typer.Typer(
     name="seq2sum",
@@ -42,6 +47,7 @@ Examples:
   seq2sum summarize report.txt
   cat report.txt | seq2sum summarize
   seq2sum summarize --json --beam 8 pairs.jsonl
+  seq2sum summarize --best 3 --max-words 12 --source-support report.txt
   seq2sum summarize --lines --model models/summarizer sentences.txt
 
 The model is the registry's champion (MLFLOW_TRACKING_URI says where, MLFLOW_MODEL_NAME which), or --model.
@@ -66,18 +72,57 @@ def summarize(
     ] = None,
     lines: Annotated[bool, typer.Option("--lines", help="Each line of a text is a document.")] = False,
     json_lines: Annotated[
-        bool, typer.Option("--json", help="One JSON line each: source, summary, score, truncated.")
+        bool, typer.Option("--json", help="One JSON line each: source, summary, score, truncated; with --best, best.")
     ] = False,
-    beam: Annotated[int | None, typer.Option(min=1, help="Beam size; 1 is greedy.", show_default="the model's")] = None,
+    best: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="The N best summaries, one line each, instead of one.")
+    ] = None,
+    beam: Annotated[int | None, typer.Option(min=1, help="Beam size; 1 is greedy.", show_default=OWN)] = None,
     max_tokens: Annotated[
-        int | None, typer.Option(min=1, help="Pieces after which a summary is cut.", show_default="the model's")
+        int | None, typer.Option(min=1, help="Pieces after which a summary is cut.", show_default=OWN)
     ] = None,
     min_tokens: Annotated[
-        int | None, typer.Option(min=0, help="Pieces before a summary may end.", show_default="the model's")
+        int | None, typer.Option(min=0, help="Pieces before a summary may end.", show_default=OWN)
+    ] = None,
+    max_words: Annotated[
+        int | None, typer.Option(min=0, help="Most words, the last one whole; 0 is no limit.", show_default=OWN)
+    ] = None,
+    length_penalty: Annotated[
+        float | None, typer.Option(min=0.0, help="More favours longer summaries.", show_default=OWN)
+    ] = None,
+    coverage_penalty: Annotated[
+        float | None, typer.Option(min=0.0, help="More favours summaries of the whole document.", show_default=OWN)
+    ] = None,
+    block_ngrams: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="No N pieces in a row twice; 0 is off.", show_default=OWN)
+    ] = None,
+    source_support: Annotated[
+        bool | None,
+        typer.Option(
+            "--source-support/--no-source-support",
+            help="No number and no capitalised word that the document does not hold.",
+            show_default=OWN,
+        ),
+    ] = None,
+    risk_samples: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="Draws that judge the beam by expected ROUGE; 0 is fast.", show_default=OWN
+        ),
     ] = None,
 ) -> None:
     """Reads all documents first, so that a bad one is told before the model is loaded."""
-    overrides = {"beam_size": beam, "max_tokens": max_tokens, "min_tokens": min_tokens}
+    overrides: dict[str, int | float | None] = {
+        "beam_size": beam,
+        "length_penalty": length_penalty,
+        "coverage_penalty": coverage_penalty,
+        "min_tokens": min_tokens,
+        "max_tokens": max_tokens,
+        "max_words": max_words,
+        "block_ngrams": block_ngrams,
+        "source_support": source_support,
+        "risk_samples": risk_samples,
+    }
     with user_errors():
         documents = [document for name in files or ["-"] for document in read_documents(name, lines)]
         with model_folder(model) as folder:
@@ -86,13 +131,30 @@ def summarize(
 
             summarizer = Summarizer.load(folder, str(use_hardware()))
         search = override(summarizer.search, overrides, folder)
-        summaries = summarizer.summarize(
-            [document.text for document in documents], search, progress=sys.stderr.isatty() and len(documents) > 1
-        )
-        for document, summary in zip(documents, summaries, strict=True):
-            fields = {"summary": summary.text, "score": summary.score, "truncated": summary.truncated}
-            plain = " ".join(summary.text.split())
-            print(json.dumps({"source": document.source, **fields}, ensure_ascii=False) if json_lines else plain)
+        if best is not None and best > search.beam_size:
+            raise UserError(
+                f"--best {best} wants a beam of {best} or more, not {search.beam_size}. Give --beam {best}."
+            )
+        texts, progress = [document.text for document in documents], sys.stderr.isatty() and len(documents) > 1
+        for document, found in zip(
+            documents, summarizer.summarize_best(texts, search, best or 1, progress), strict=True
+        ):
+            print(json_line(document, found, best) if json_lines else plain_lines(found, best))
+
+
+def json_line(document: Document, found: "list[Summary]", best: int | None) -> str:
+    """A document's summary, or with ``best`` its list of summaries as well, as JSON."""
+    fields: dict[str, object] = {"source": document.source, "summary": found[0].text, "score": found[0].score}
+    fields["truncated"] = found[0].truncated
+    if best is not None:
+        fields["best"] = [{"summary": summary.text, "score": summary.score} for summary in found]
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def plain_lines(found: "list[Summary]", best: int | None) -> str:
+    """A line for each summary; with ``best`` an empty line ends a document's."""
+    lines = [" ".join(summary.text.split()) for summary in found]
+    return "\n".join(lines if best is None else [*lines, ""])
 
 
 @app.command()
@@ -184,7 +246,7 @@ def model_folder(given: Path | None) -> Iterator[Path]:
         yield folder
 
 
-def override(search: SearchParams | None, overrides: dict[str, int | None], folder: Path) -> SearchParams:
+def override(search: SearchParams | None, overrides: Mapping[str, int | float | None], folder: Path) -> SearchParams:
     """The model's own search settings with the user's over them. Raises UserError where these don't fit together."""
     if search is None:
         raise UserError(f"{folder}: has no search settings (search.json).")

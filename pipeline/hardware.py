@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+from typing import Literal
 
 import torch
 
@@ -30,6 +31,18 @@ def use_hardware() -> torch.device:
     # oneDNN keeps the kernels of the last 1,024 shapes; batches hardly ever repeat one, so that only costs memory.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
     return device
+
+
+def matrix_precision(precision: Literal["auto", "float32", "bfloat16"], device: torch.device) -> torch.dtype:
+    """The type of matrix products: for auto bfloat16 where ``device`` multiplies it natively, else float32."""
+    if precision == "auto":
+        if device.type == "cuda":
+            is_native = torch.cuda.get_device_capability(device) >= (8, 0)
+        else:
+            capabilities = torch.cpu.get_capabilities()
+            is_native = device.type == "cpu" and any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
+        precision = "bfloat16" if is_native else "float32"
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32
 
 
 def _reuse_large_blocks() -> None:

@@ -11,18 +11,20 @@ import ruamel.yaml
 from yaml import safe_load
 
 from pipeline import paths
-from seq2sum.config import checked_params, load_params
+from seq2sum.config import Params
 from seq2sum.errors import UserError
 from seq2sum.files import write_text
+from seq2sum.params_file import checked, load_yaml
+from seq2sum.section import Section
 
 
-def apply_preset(preset: Path, params: Path) -> list[str]:
+def apply_preset(preset: Path, params: Path, section: type[Section] = Params) -> list[str]:
     """Sets every value of ``preset`` in ``params`` and returns a line for each that differed.
 
     Raises UserError, and leaves ``params`` as it was, if ``preset`` is missing, has a key that ``params`` lacks or
-    does not fit the params' models.
+    does not fit ``section``, the model of the whole file.
     """
-    load_params(params)
+    load_yaml(params, section)
     yaml = round_trip_yaml()
     try:
         values = yaml.load(preset.read_text(encoding="utf-8"))
@@ -40,7 +42,7 @@ def apply_preset(preset: Path, params: Path) -> list[str]:
         text = io.StringIO()
         yaml.dump(document, text)
         # Checked as it will be read: the two YAML libraries disagree on values like 1e-3.
-        checked_params(safe_load(text.getvalue()), preset)
+        checked(safe_load(text.getvalue()), preset, section)
         write_text(params, text.getvalue())
     return changes
 
@@ -74,17 +76,17 @@ def round_trip_yaml() -> ruamel.yaml.YAML:
     return yaml
 
 
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.preset", description=__doc__)
-    parser.add_argument("name", help=f"a file in {paths.PRESETS}/, without .yaml")
-    preset = paths.PRESETS / f"{parser.parse_args().name}.yaml"
+def main(presets: Path = paths.PRESETS, params: Path = paths.PARAMS, section: type[Section] = Params) -> None:
+    """The command line, for the ``presets`` of a ``params`` file."""
+    parser = argparse.ArgumentParser(description=f"Writes a preset's values into {params}.")
+    parser.add_argument("name", help=f"a file in {presets}/, without .yaml")
+    preset = presets / f"{parser.parse_args().name}.yaml"
     try:
-        changes = apply_preset(preset, paths.PARAMS)
+        changes = apply_preset(preset, params, section)
     except UserError as error:
         print(f"preset failed: {error}", file=sys.stderr)
         sys.exit(2)
-    print("\n".join(changes) or f"{paths.PARAMS} has the values of {preset} already.")
+    print("\n".join(changes) or f"{params} has the values of {preset} already.")
 
 
 if __name__ == "__main__":

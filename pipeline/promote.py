@@ -20,7 +20,7 @@ from pipeline.tracking import championship, connection, registry, runs
 from pipeline.tracking.championship import ChampionChangedError
 from pipeline.tracking.ledger import Ledger
 from pipeline.workers import num_workers
-from seq2sum.config import Params, load_params
+from seq2sum.config import Params
 from seq2sum.data.pairs import Pair, read_pairs
 from seq2sum.errors import UserError
 from seq2sum.evaluation.rouge import score_systems
@@ -28,6 +28,7 @@ from seq2sum.files import sha256_of
 from seq2sum.gate.evidence import Evidence, weigh
 from seq2sum.gate.measures import Measures, measure
 from seq2sum.gate.verdict import Decision, Verdict, cost, decide
+from seq2sum.params_file import load_params
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -16,9 +16,10 @@ from pipeline.tracking import championship, connection, registry, runs
 from pipeline.tracking.follow import TRAINER_TAG, is_running
 from pipeline.tracking.journal import PACE_NAME, Point, read_growing_journal, read_journal
 from pipeline.tracking.outbox import opened_outbox
-from seq2sum.config import SearchParams, load_params, read_section
+from seq2sum.config import SearchParams
 from seq2sum.errors import UserError
 from seq2sum.evaluation.table import scores_table
+from seq2sum.params_file import load_params, read_section
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -171,6 +172,7 @@ def report(results: Results, published: Published) -> str:
         [
             "",
             scores_table(results.scores),
+            results.scores["verdict"],
             "",
             f"model      {version.name} version {version.number}, alias {', '.join(version.aliases)} ({state})",
             *(

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from pipeline import paths
 from pipeline.workers import num_workers
-from seq2sum.config import load_params
 from seq2sum.data.pairs import read_pairs
 from seq2sum.errors import UserError
 from seq2sum.files import write_json
 from seq2sum.gate.population import MODELS, make_population, read_population, write_population
 from seq2sum.gate.simulation import simulate
+from seq2sum.params_file import load_params
 
 NUM_TRIALS = 2000
 NUM_DEGENERATE_TRIALS = 20

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from seq2sum.config import load_params
 from seq2sum.errors import UserError
+from seq2sum.params_file import load_params
 
 COMMITTED = Path(__file__).parents[1] / "params.yaml"
 
@@ -67,6 +67,33 @@ def test_lengths_that_exclude_each_other_are_refused(params):
     values, load = params
     values["evaluate"]["search"] |= {"min_tokens": 9, "max_tokens": 8}
     with pytest.raises(UserError, match=r"evaluate\.search: min_tokens \(9\) is larger than max_tokens \(8\)"):
+        load()
+
+
+def test_pretraining_needs_sentences_to_learn_from(params):
+    values, load = params
+    values["train"]["pretrain"]["max_steps"] = 5
+    values["encode"]["pretrain_sentences"] = 0
+    with pytest.raises(UserError, match=r"train\.pretrain\.max_steps needs encode\.pretrain_sentences"):
+        load()
+    values["encode"]["pretrain_sentences"] = 1
+    assert load().train.pretrain.max_steps == 5
+
+
+def test_dot_attention_asks_for_a_decoder_of_the_size_of_the_encoders_states(params):
+    values, load = params
+    model = values["train"]["model"]
+    model |= {"attention": "dot", "encoder": "bilstm", "encoder_size": 6, "decoder_size": 12}
+    assert load().train.model.attention == "dot"
+    model["encoder"] = "lstm"
+    with pytest.raises(UserError, match=r"train\.model: attention `dot` needs a decoder_size \(12\).*\(6: 6 for each"):
+        load()
+
+
+def test_windows_that_leave_pieces_unread_are_refused(params):
+    values, load = params
+    values["train"]["model"] |= {"conv_width": 3, "conv_stride": 4}
+    with pytest.raises(UserError, match=r"train\.model: conv_stride \(4\) is larger than conv_width \(3\)"):
         load()
 
 

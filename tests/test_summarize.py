@@ -1,11 +1,13 @@
 import json
 
-import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from seq2sum.config import SearchParams
-from seq2sum.data.tokenizer import Tokenizer
+from seq2sum.data.support import ordinary_words, unsupported_claims
+from seq2sum.data.tokenizer import NUM_SPECIAL, Tokenizer
 from seq2sum.errors import UserError
 from seq2sum.model.folder import save_model
 from seq2sum.model.summarizer import SummarizerModel
@@ -18,7 +20,23 @@ TEXTS = [
     "The quick brown fox jumps over the lazy dog. It does so twice a day.",
     "server for maps",
 ]
-SEARCH = SearchParams(beam_size=3, length_penalty=0.6, min_tokens=1, max_tokens=8, block_ngrams=0)
+SEARCH = SearchParams(
+    beam_size=3,
+    length_penalty=0.6,
+    min_tokens=1,
+    max_tokens=8,
+    block_ngrams=0,
+    coverage_penalty=0.0,
+    max_words=0,
+    source_support=False,
+    risk_samples=0,
+    risk_tokenizer="rouge",
+    risk_seed=1,
+)
+
+
+def changed(**changes):
+    return SearchParams.model_validate(SEARCH.model_dump() | changes)
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +85,62 @@ def test_a_long_document_is_cut_and_says_so(folder):
 def test_lengths_are_kept(folder):
     summarizer = Summarizer.load(folder)
     for min_tokens, max_tokens in ((5, 6), (1, 2)):
-        search = SEARCH.model_copy(update={"min_tokens": min_tokens, "max_tokens": max_tokens})
-        for text in TEXTS:
-            ids = summarizer._search([np.array(summarizer.tokenizer.encode(text)[:30])], search)[0][0].ids
-            assert min_tokens <= len(ids) <= max_tokens
+        for summary in summarizer.summarize(TEXTS, changed(min_tokens=min_tokens, max_tokens=max_tokens)):
+            assert min_tokens <= len(summary.ids) <= max_tokens
+            assert summarizer.tokenizer.decode(summary.ids).strip() == summary.text
+
+
+def test_the_best_are_sorted_and_spelled_differently_and_the_first_is_the_summary(folder):
+    summarizer = Summarizer.load(folder)
+    for found, summary in zip(
+        summarizer.summarize_best(TEXTS, SEARCH, 3), summarizer.summarize(TEXTS, SEARCH), strict=True
+    ):
+        assert len({one.text for one in found}) == len(found) > 1
+        assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+        assert found[0].score >= summary.score  # a search for more goes on longer
+    assert [[one.text for one in found] for found in summarizer.summarize_best([""], SEARCH, 3)] == [[""]]
+    with pytest.raises(UserError, match="4 summaries want a beam"):
+        summarizer.summarize_best(TEXTS, SEARCH, 4)
+
+
+def test_limits_in_words_and_source_support_are_kept_by_any_model(folder):
+    summarizer = Summarizer.load(folder)
+    pieces = summarizer.tokenizer.piece_bytes()
+    summarizer.model.output_bias.data[[pieces.index(piece) for piece in (b" ", b"7", b"X", b"g")]] += 20.0
+    search = changed(min_tokens=8, max_tokens=20, block_ngrams=2)
+    limited = search.model_copy(update={"max_words": 2, "source_support": True})
+    for document, free, found in zip(
+        TEXTS, summarizer.summarize(TEXTS, search), summarizer.summarize_best(TEXTS, limited, 3), strict=True
+    ):
+        assert len(free.text.split()) > 2
+        assert unsupported_claims(free.text, document)
+        for summary in found:
+            assert len(summary.text.split()) <= 2
+            assert unsupported_claims(summary.text, document, ordinary_words(pieces)) == []
+
+
+def test_support_is_of_the_whole_document_though_the_model_reads_its_beginning(folder):
+    summarizer = Summarizer.load(folder)
+    document = " ".join(TEXTS * 5)
+    (summary,) = summarizer.summarize([document + " Quebec 7"], changed(source_support=True))
+    assert summary.truncated
+    assert unsupported_claims(summary.text, document + " Quebec 7") == []
+
+
+def test_a_way_on_is_found_where_blocking_every_repetition_leaves_none(folder):
+    summarizer = Summarizer.load(folder)
+    num_pieces = summarizer.tokenizer.vocab_size
+    (summary,) = summarizer.summarize(
+        TEXTS[:1], changed(beam_size=1, block_ngrams=1, min_tokens=num_pieces, max_tokens=num_pieces)
+    )
+    assert len(summary.ids) == num_pieces
+
+
+@settings(max_examples=20)
+@given(document=st.text(min_size=1).filter(str.strip), beam_size=st.integers(1, 3))
+def test_no_document_of_any_script_gives_a_mark_for_the_unknown(folder, document, beam_size):
+    (summary,) = Summarizer.load(folder).summarize([document], changed(beam_size=beam_size))
+    assert all(piece >= NUM_SPECIAL for piece in summary.ids)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "model.json", "tokenizer.json"])
@@ -100,3 +170,25 @@ def test_weights_of_another_size_are_refused(folder, tmp_path):
     (broken / "model.json").write_text(json.dumps(facts))
     with pytest.raises(UserError, match=r"model\.safetensors"):
         Summarizer.load(broken)
+
+
+def test_by_risk_the_beam_is_ordered_by_expected_rouge(folder):
+    summarizer = Summarizer.load(folder)
+    search = changed(risk_samples=40)
+    for text, best in zip(TEXTS, summarizer.summarize_best(TEXTS, search, 3), strict=True):
+        likeliest = summarizer.summarize_best([text], changed(risk_samples=0), 3)[0]
+        greedy = summarizer.summarize([text], changed(risk_samples=0, beam_size=1))[0]
+        assert {summary.text for summary in best} <= {summary.text for summary in (*likeliest, greedy)}
+        scores = [summary.score for summary in best]
+        assert scores == sorted(scores, reverse=True)
+        assert all(0.0 <= score <= 1.0 for score in scores)
+
+
+def test_a_risk_depends_on_its_document_and_seed_alone(folder):
+    summarizer = Summarizer.load(folder)
+    search = changed(risk_samples=4)
+    together = summarizer.summarize_best(TEXTS, search, 3)
+    alone = [summarizer.summarize_best([text], search, 3)[0] for text in TEXTS]
+    assert [[one.text for one in best] for best in together] == [[one.text for one in best] for best in alone]
+    other = summarizer.summarize_best(TEXTS, changed(risk_samples=4, risk_seed=2), 3)
+    assert [[one.score for one in best] for best in other] != [[one.score for one in best] for best in together]

@@ -14,8 +14,9 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 from pydantic import ValidationError
 
-from seq2sum.config import SearchParams, describe_problem
+from seq2sum.config import SearchParams
 from seq2sum.errors import UserError
+from seq2sum.params_file import describe_problem
 from seq2sum.service.batching import Batcher
 from seq2sum.service.requests import check_documents
 from seq2sum.summarize import Summarizer
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from mlflow.pyfunc.model import PythonModelContext
 
 MAX_BATCH_DOCUMENTS = 64
-# The signature's params and the search settings that they override.
-SEARCH_KEYS = {"num_beams": "beam_size", "max_tokens": "max_tokens", "min_tokens": "min_tokens"}
 
 
 class SummarizerPyfunc(PythonModel):
@@ -57,9 +56,9 @@ class SummarizerPyfunc(PythonModel):
 
 
 def _search(own: SearchParams | None, params: dict[str, Any]) -> SearchParams:
-    """The model's own search settings with ``params`` over them."""
+    """The model's own search settings with ``params`` over them, of the same names but for `num_beams`."""
     assert own is not None, "a model is registered with its search settings"
-    overrides = {SEARCH_KEYS[key]: int(value) for key, value in params.items()}
+    overrides = {"beam_size" if key == "num_beams" else key: value for key, value in params.items()}
     try:
         return SearchParams.model_validate({**own.model_dump(), **overrides})
     except ValidationError as error:

@@ -49,7 +49,7 @@ def evaluate(params: Params) -> None:
     save_search(paths.MODEL, section.search)
     write_json(paths.METRICS, flat_metrics(report))
     write_json(paths.SCORES, report)
-    print(scores_table(report))
+    print(scores_table(report), report["verdict"], sep="\n")
 
 
 def summarize_all(pairs: Sequence[Pair], search: SearchParams) -> list[str]:

@@ -9,11 +9,12 @@ from tqdm import tqdm
 
 from pipeline import paths
 from pipeline.stages.runner import run_stage
-from seq2sum.config import IngestParams, Params
+from seq2sum.config import Params
 from seq2sum.data.pairs import Pair, write_pairs
 from seq2sum.data.sources.base import Source
 from seq2sum.data.sources.located import locate
 from seq2sum.data.sources.select import open_source
+from seq2sum.data_config import IngestParams
 from seq2sum.errors import UserError
 from seq2sum.files import replaced_folder, write_json
 

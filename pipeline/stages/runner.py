@@ -5,16 +5,22 @@ import sys
 from collections.abc import Callable
 
 from pipeline import paths
-from seq2sum.config import Params, load_params
+from seq2sum.config import Params
 from seq2sum.errors import UserError
+from seq2sum.params_file import load_params
 
 
 def run_stage(name: str, stage: Callable[[Params], None]) -> None:
     """Runs ``stage`` with the validated params.yaml; exits with 2 on what the user can mend."""
+    run_guarded(name, lambda: stage(load_params(paths.PARAMS)))
+
+
+def run_guarded(name: str, work: Callable[[], None]) -> None:
+    """Runs ``work``; exits with 2 on what the user can mend."""
     # As an exception it lets unfinished outputs be removed; a stage may still take the signal over.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
-        stage(load_params(paths.PARAMS))
+        work()
     except UserError as error:
         sys.exit(_failed(name, str(error)))
     except OSError as error:

@@ -5,17 +5,20 @@ import sys
 import torch
 
 from pipeline import paths
-from pipeline.hardware import use_hardware
+from pipeline.hardware import matrix_precision, use_hardware
 from pipeline.stages.runner import run_stage
 from pipeline.supervision import exclusive, stop_when_asked
 from pipeline.tracking.live import live_curves
-from seq2sum.config import Params
+from seq2sum.config import Params, TrainParams
 from seq2sum.data.encoded import EncodedPairs, read_info
 from seq2sum.data.tokenizer import Tokenizer
+from seq2sum.evaluation.fast_rouge import RougeReward
 from seq2sum.files import replaced_file, sha256_of, write_json
 from seq2sum.model.folder import save_model
 from seq2sum.model.summarizer import SummarizerModel
+from seq2sum.reward import reward_phase
 from seq2sum.training.identity import train_key
+from seq2sum.training.phase import Phase, likelihood_phase, pretraining_phase
 from seq2sum.training.state import Training
 from seq2sum.training.trainer import Interrupted, fit, validation_loss
 
@@ -24,20 +27,19 @@ def train(params: Params) -> None:
     """Trains, and writes the model folder, the journal and the training's numbers."""
     should_stop = stop_when_asked()
     device = use_hardware()
+    precision = matrix_precision(params.train.precision, device)
     tokenizer = Tokenizer.load(paths.TOKENIZER)
     info = read_info(paths.ENCODED)
-    config = params.train.model_dump() | {"encode": params.encode.model_dump()}
+    config = params.train.model_dump() | {"encode": params.encode.model_dump(), "precision": str(precision)}
     key = train_key(info["digest"] + sha256_of(paths.TOKENIZER), config)
     folder = paths.CHECKPOINTS / key
     with exclusive(folder), live_curves(folder, key):
         torch.manual_seed(params.train.seed)
         model = SummarizerModel(params.train.model, tokenizer.vocab_size)
-        training = Training(model, params.train, folder, device)
+        training = Training(model, params.train, folder, device, precision)
         training.resume()
-        pairs, val_pairs = EncodedPairs.open(paths.ENCODED / "train"), EncodedPairs.open(paths.ENCODED / "val")
-        batch_tokens = params.train.batch_tokens
         try:
-            fit(training, pairs, lambda model: validation_loss(model, val_pairs, batch_tokens, device), should_stop)
+            fit(training, phases_of(params.train, tokenizer, device, precision), should_stop)
         except Interrupted:
             sys.exit(f"train: stopped at step {training.progress.step:,}; the same command goes on from there.")
         progress = training.progress
@@ -49,12 +51,45 @@ def train(params: Params) -> None:
             "num_parameters": sum(parameter.numel() for parameter in model.parameters()),
             "steps": progress.step,
             "best_step": progress.best_step,
-            "best_validation_loss": progress.best_loss,
+            "incidents": progress.incidents,
+            "precision": str(precision).removeprefix("torch."),
+            **_exposure(params, info["splits"]["train"]),
             "wall_seconds": round(progress.wall_seconds, 3),
             "tokens_per_second": round(progress.num_tokens / progress.wall_seconds, 1),
         }
         write_json(paths.TRAIN_REPORT, report)
         print(f"trained {report['num_parameters']:,} parameters; best step {progress.best_step:,}", flush=True)
+
+
+def _exposure(params: Params, counts: dict[str, int]) -> dict[str, float]:
+    """How much there was to learn from, up to how often it was read, and how many documents were cut."""
+    num_pairs = counts["num_pairs"]
+    num_tokens = counts["num_source_tokens"] + counts["num_target_tokens"] + num_pairs
+    return {
+        "num_train_pairs": num_pairs,
+        "passes": round(params.train.max_steps * params.train.batch_tokens / num_tokens, 2),
+        "cut_share": round(counts["num_cut_sources"] / num_pairs, 4),
+    }
+
+
+def phases_of(params: TrainParams, tokenizer: Tokenizer, device: torch.device, precision: torch.dtype) -> list[Phase]:
+    """The phases that the params ask for, over the encoded pairs."""
+    pairs, val_pairs = EncodedPairs.open(paths.ENCODED / "train"), EncodedPairs.open(paths.ENCODED / "val")
+
+    def validate(model: SummarizerModel) -> float:
+        return validation_loss(model, val_pairs, params.batch_tokens, device, precision)
+
+    phases = [likelihood_phase(params, pairs, validate)]
+    if params.pretrain.max_steps:
+        exercises = EncodedPairs.open(paths.ENCODED / "pretrain")
+        if len(exercises):
+            phases.insert(0, pretraining_phase(params, exercises))
+        else:
+            print("no pretraining: no document has a sentence to lose", file=sys.stderr)
+    if params.reward.max_steps:
+        reward = RougeReward(params.reward.tokenizer)
+        phases.append(reward_phase(params.reward, tokenizer, pairs, val_pairs, reward))
+    return phases
 
 
 if __name__ == "__main__":

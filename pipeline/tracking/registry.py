@@ -26,7 +26,18 @@ PUBLISH_KEY_TAG = "publish_key"
 # SHA-256 over all that the version is loaded from.
 CONTENT_TAG = "content_sha256"
 # What the pyfunc and the code that travels with it import.
-REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "pyyaml", "safetensors", "tokenizers", "torch", "tqdm")
+REQUIREMENTS = (
+    "mlflow",
+    "numpy",
+    "pandas",
+    "pydantic",
+    "pyyaml",
+    "rouge-score-rs",
+    "safetensors",
+    "tokenizers",
+    "torch",
+    "tqdm",
+)
 INPUT_EXAMPLE = (
     "The harbour museum opens again on Saturday after two years of repairs. Its new hall shows how the town lived from "
     "fishing, and children may try their hand at tying nets."
@@ -154,6 +165,7 @@ def _signature(search: SearchParams) -> "ModelSignature":
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
+    types = {bool: DataType.boolean, int: DataType.long, float: DataType.double, str: DataType.string}
     return ModelSignature(
         inputs=Schema([ColSpec(DataType.string, "document")]),
         outputs=Schema(
@@ -165,9 +177,8 @@ def _signature(search: SearchParams) -> "ModelSignature":
         ),
         params=ParamSchema(
             [
-                ParamSpec("num_beams", DataType.long, search.beam_size),
-                ParamSpec("max_tokens", DataType.long, search.max_tokens),
-                ParamSpec("min_tokens", DataType.long, search.min_tokens),
+                ParamSpec("num_beams" if key == "beam_size" else key, types[type(value)], value)
+                for key, value in search.model_dump().items()
             ]
         ),
     )

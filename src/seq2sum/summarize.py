@@ -1,7 +1,8 @@
 """Documents to summaries: the one place that joins tokenizer, model and search."""
 
+import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,20 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from seq2sum.config import SearchParams, read_section
+from seq2sum.config import SearchParams
 from seq2sum.data.batch import make_source
 from seq2sum.data.tokenizer import BOS, EOS, MASK, PAD, Tokenizer
+from seq2sum.decoding.constraints import Constraint, coverage_penalty
 from seq2sum.decoding.search import Hypothesis, beam_search
+from seq2sum.decoding.source_support import SourceSupport, SupportTable
+from seq2sum.decoding.word_limit import WordLimit, WordTable
 from seq2sum.errors import UserError
 from seq2sum.files import write_text
 from seq2sum.model.decoder import DecoderState, Memory
 from seq2sum.model.folder import load_model
 from seq2sum.model.summarizer import SummarizerModel
+from seq2sum.params_file import read_section
+from seq2sum.risk import ExpectedRouge
 
 SEARCH_FILE = "search.json"
 
@@ -27,25 +33,39 @@ BATCH_TOKENS = 16_000
 
 @dataclass(frozen=True)
 class Summary:
-    """A document's summary with its length-normalized log probability, and whether the document was cut to fit."""
+    """A summary of a document.
+
+    ``score`` is the search's: the log probability over the length penalty, plus the coverage term; or, with
+    ``risk_samples``, the expected ROUGE, 0 to 1. ``truncated`` says that the document was cut to fit. ``ids`` are the
+    summary's pieces, as :func:`seq2sum.explain.explain` takes them.
+    """
 
     text: str
     score: float
     truncated: bool
+    ids: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class _SearchState:
-    """The network's side of the search: the documents as read, and the decoder's state of every beam."""
+    """The network's side of the search: the documents as read, and the decoder's state of every beam.
+
+    ``coverage`` [B, K, S] is the attention that each source position got so far, where the search asks for it.
+    """
 
     memory: Memory
     decoder: DecoderState
+    coverage: Tensor | None
 
     def select(self, beam_indices: Tensor) -> "_SearchState":
-        return _SearchState(self.memory, self.decoder.select(beam_indices))
+        coverage = self.coverage
+        if coverage is not None:
+            coverage = coverage.gather(1, beam_indices.unsqueeze(2).expand(-1, -1, coverage.shape[2]))
+        return _SearchState(self.memory, self.decoder.select(beam_indices), coverage)
 
     def keep(self, document_indices: Tensor) -> "_SearchState":
-        return _SearchState(self.memory.keep(document_indices), self.decoder.keep(document_indices))
+        coverage = None if self.coverage is None else self.coverage[document_indices]
+        return _SearchState(self.memory.keep(document_indices), self.decoder.keep(document_indices), coverage)
 
 
 class Summarizer:
@@ -71,38 +91,126 @@ class Summarizer:
         return cls(model.to(device), tokenizer, max_source_tokens, settings)
 
     def summarize(self, documents: Sequence[str], search: SearchParams, progress: bool = False) -> list[Summary]:
-        """One summary per document, in order. A document without text gets an empty summary.
+        """One summary per document, in order: the best of :meth:`summarize_best`."""
+        return [best[0] for best in self.summarize_best(documents, search, 1, progress)]
 
-        Documents longer than the model reads are cut, and the summary says so. Raises UserError if the search settings
-        leave no way to end a summary.
+    def summarize_best(
+        self, documents: Sequence[str], search: SearchParams, num_best: int, progress: bool = False
+    ) -> list[list[Summary]]:
+        """The up to ``num_best`` best summaries of each document, best first, no two with the same text.
+
+        A document without text gets an empty summary. Documents longer than the model reads are cut, and their
+        summaries say so. Raises UserError if the search settings leave no way to end a summary, or have a smaller beam
+        than ``num_best``.
         """
-        summaries = [Summary("", 0.0, False)] * len(documents)
+        if num_best > search.beam_size:
+            raise UserError(f"{num_best} summaries want a beam of that size or more, not {search.beam_size}.")
+        summaries = [[Summary("", 0.0, False, ())] for _ in documents]
+        num_found = search.beam_size if search.risk_samples else num_best
         encoded = self.tokenizer.encode_batch([document.strip() for document in documents])
         with tqdm(total=len(documents), desc="summarize", unit="doc", disable=not progress, mininterval=1) as bar:
             for indices in self._batches([len(ids) for ids in encoded]):
+                texts = [documents[index] for index in indices]
                 rows = [np.array(encoded[index][: self.max_source_tokens]) for index in indices]
-                for index, hypotheses in zip(indices, self._search(rows, search), strict=True):
+                found = []
+                for index, hypotheses in zip(indices, self._hypotheses(texts, rows, search, num_found), strict=True):
                     if not hypotheses:
                         raise UserError(
                             f"document {index + 1}: no summary meets the search settings ({search}). Loosen them."
                         )
-                    text = self.tokenizer.decode(hypotheses[0].ids).strip()
-                    cut = len(encoded[index]) > self.max_source_tokens
-                    summaries[index] = Summary(text, hypotheses[0].score, cut)
+                    found.append(self._distinct(hypotheses, len(encoded[index]) > self.max_source_tokens))
+                if search.risk_samples:
+                    found = self._by_expected_rouge(texts, rows, found, search)
+                for index, of_document in zip(indices, found, strict=True):
+                    summaries[index] = of_document[:num_best]
                 bar.update(len(indices))
         return summaries
 
+    def _distinct(self, hypotheses: Sequence[Hypothesis], truncated: bool) -> list[Summary]:
+        """The hypotheses as summaries; of those that are spelled alike, with other pieces or spaces, the best."""
+        found: dict[str, Summary] = {}
+        for hypothesis in hypotheses:
+            text = self.tokenizer.decode(hypothesis.ids).strip()
+            found.setdefault(text, Summary(text, hypothesis.score, truncated, tuple(hypothesis.ids)))
+        return list(found.values())
+
+    def _hypotheses(
+        self, texts: Sequence[str], rows: Sequence[np.ndarray], search: SearchParams, num_best: int
+    ) -> list[list[Hypothesis]]:
+        """The search's results for documents ``texts`` with pieces ``rows``.
+
+        Where the wishes, no n-gram twice and no broken last word, leave no way to go on, they give way to the limits.
+        """
+        found = self._search(texts, rows, search, num_best, whole_words=True)
+        stuck = [index for index, hypotheses in enumerate(found) if not hypotheses]
+        if stuck:
+            loose = search.model_copy(update={"block_ngrams": 0})
+            again = self._search([texts[i] for i in stuck], [rows[i] for i in stuck], loose, num_best, False)
+            for index, hypotheses in zip(stuck, again, strict=True):
+                found[index] = hypotheses
+        return found
+
     @torch.no_grad()
-    def _search(self, rows: Sequence[np.ndarray], search: SearchParams) -> list[list[Hypothesis]]:
+    def _by_expected_rouge(
+        self, texts: Sequence[str], rows: Sequence[np.ndarray], found: list[list[Summary]], search: SearchParams
+    ) -> list[list[Summary]]:
+        """The summaries found and the greedy one of each document, by expected ROUGE, which becomes their score."""
+        greedy = self._hypotheses(texts, rows, search.model_copy(update={"beam_size": 1}), 1)
+        candidates = []
+        for summaries, hypotheses in zip(found, greedy, strict=True):
+            known = {summary.text for summary in summaries}
+            fresh = self._distinct(hypotheses, summaries[0].truncated)
+            candidates.append([*summaries, *(summary for summary in fresh if summary.text not in known)])
+        judge = ExpectedRouge(self.model, self.tokenizer, search)
+        expected = judge(self._read(rows), rows, [[summary.text for summary in of_one] for of_one in candidates])
+        judged = [
+            [replace(summary, score=float(score)) for summary, score in zip(of_one, scores, strict=True)]
+            for of_one, scores in zip(candidates, expected, strict=True)
+        ]
+        return [sorted(summaries, key=lambda summary: -summary.score) for summaries in judged]
+
+    def _read(self, rows: Sequence[np.ndarray]) -> Memory:
         source = make_source(rows).to(self.model.embedding.weight.device)
-        memory = self.model.encode(source.source_ids, source.source_lengths, source.source_mask)
-        state = _SearchState(memory, self.model.decoder.initial_state(memory))
-        begin = torch.full((len(rows), 1), BOS, device=source.source_ids.device)
-        return beam_search(self._step, state, begin, search, EOS, forbidden_ids=(PAD, BOS, MASK))
+        return self.model.encode(source.source_ids, source.source_lengths, source.source_mask)
+
+    @torch.no_grad()
+    def _search(
+        self, texts: Sequence[str], rows: Sequence[np.ndarray], search: SearchParams, num_best: int, whole_words: bool
+    ) -> list[list[Hypothesis]]:
+        device = self.model.embedding.weight.device
+        memory = self._read(rows)
+        coverage = torch.zeros(len(rows), 1, memory.source_ids.shape[1], device=device)
+        beta = search.coverage_penalty
+        state = _SearchState(memory, self.model.decoder.initial_state(memory), coverage if beta else None)
+        constraints: list[Constraint] = []
+        if search.source_support:
+            constraints.append(SourceSupport(self._support_table, texts, search.max_tokens, device))
+        if search.max_words:
+            constraints.append(WordLimit(self._word_table, search.max_words, EOS, whole_words, device))
+        return beam_search(
+            self._step,
+            state,
+            latest_ids=torch.full((len(rows), 1), BOS, device=device),
+            params=search,
+            end_id=EOS,
+            forbidden_ids=(PAD, BOS, MASK),
+            constraints=constraints,
+            end_bonus=functools.partial(_coverage_bonus, beta=beta) if beta else None,
+            num_best=num_best,
+        )
 
     def _step(self, latest_ids: Tensor, state: _SearchState) -> tuple[Tensor, _SearchState]:
         decoded, decoder = self.model.step(state.memory, state.decoder, latest_ids)
-        return self.model.log_probs(state.memory, decoded), _SearchState(state.memory, decoder)
+        coverage = None if state.coverage is None else state.coverage + decoded.attn_log_weights.exp()
+        return self.model.log_probs(state.memory, decoded), _SearchState(state.memory, decoder, coverage)
+
+    @functools.cached_property
+    def _support_table(self) -> SupportTable:
+        return SupportTable(self.tokenizer.piece_bytes(), EOS)
+
+    @functools.cached_property
+    def _word_table(self) -> WordTable:
+        return WordTable(self.tokenizer.piece_bytes())
 
     def _batches(self, lengths: Sequence[int]) -> list[list[int]]:
         """Indices of the documents that have pieces, those of like length together, by padded size."""
@@ -113,6 +221,11 @@ class Summarizer:
                 batches.append([])
             batches[-1].append(index)
         return batches
+
+
+def _coverage_bonus(state: _SearchState, beta: float) -> Tensor:
+    assert state.coverage is not None
+    return coverage_penalty(state.coverage, state.memory.source_mask, beta)
 
 
 def save_search(folder: Path, search: SearchParams) -> None:

@@ -41,7 +41,7 @@ def make_project(folder: Path, num_pairs: int) -> None:
     folder.mkdir(exist_ok=True)
     for name in ("dvc.yaml", "params.yaml", ".dvcignore"):
         shutil.copy(ROOT / name, folder / name)
-    for name in ("src", "pipeline", ".dvc"):
+    for name in ("src", "pipeline", "study", ".dvc"):
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "cache", "tmp")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     with (folder / "pairs.jsonl").open("w") as stream:
@@ -57,6 +57,7 @@ def make_project(folder: Path, num_pairs: int) -> None:
             "validate.min_document_words": 5, "split.near_duplicate_similarity": 1.0, "train_tokenizer.vocab_size": 400,
             "train.model.embedding_size": 16, "train.model.encoder_size": 16, "train.model.decoder_size": 24,
             "train.max_steps": 60, "train.batch_tokens": 600, "train.validate_every": 20, "train.checkpoint_every": 10,
+            "train.pretrain.max_steps": 20, "train.reward.max_steps": 20,
             "train.log_every": 5, "train.warmup_steps": 10, "evaluate.bootstrap_samples": 200,
             "evaluate.search.max_tokens": 12,
         },

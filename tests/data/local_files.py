@@ -10,9 +10,9 @@ from typing import Any
 
 import zstandard
 
-from seq2sum.config import FilesSource
 from seq2sum.data.pairs import Pair
 from seq2sum.data.sources.files import FilePairs
+from seq2sum.data_config import FilesSource
 
 ROWS = [
     {"text": "A first text,\nof two lines.", "title": "First"},

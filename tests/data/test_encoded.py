@@ -13,15 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2sum.config import EncodeParams
 from seq2sum.data import encoding
 from seq2sum.data.encoded import EncodedColumn, EncodedPairs, read_info
 from seq2sum.data.encoding import encode_pairs
 from seq2sum.data.pairs import Pair, write_pairs
+from seq2sum.data.pretraining import gap_sentences
 from seq2sum.data.tokenizer import Tokenizer
+from seq2sum.data_config import EncodeParams
 from seq2sum.errors import UserError
 
-PARAMS = EncodeParams(max_source_tokens=12, max_target_tokens=3)
+PARAMS = EncodeParams(max_source_tokens=12, max_target_tokens=3, pretrain_sentences=0)
 PAIRS = [
     Pair(str(number), str(number), f"Item {number} of the list: {'long ' * (number % 9)}text", f"item {number}" * 2)
     for number in range(1100)  # more than a batch
@@ -99,6 +100,20 @@ def test_the_info_counts_what_was_cut(encoded: Path) -> None:
     assert info["splits"]["val"]["num_pairs"] == 7
     assert info["vocab_size"] == TOKENIZER.vocab_size
     assert (info["max_source_tokens"], info["max_target_tokens"]) == (12, 3)
+
+
+def test_pretraining_data_is_made_of_trains_documents_alone(tmp_path: Path) -> None:
+    params = PARAMS.model_copy(update={"pretrain_sentences": 1, "max_target_tokens": 40, "max_source_tokens": 40})
+    table = tmp_path / "train.parquet"
+    document = "The first sentence stands here. The second sentence is here as well. Third."
+    write_pairs(table, [Pair("1", "1", document, "summary"), Pair("2", "2", "A single sentence is lost.", "summary")])
+    info = encode_pairs({"train": table, "val": table}, TOKENIZER, params, tmp_path / "out", 1)
+    pairs = EncodedPairs.open(tmp_path / "out" / "pretrain")
+    ((rest, lost),) = gap_sentences(document, 1)
+    assert TOKENIZER.decode(pairs.sources(np.array([0]))[0]) == rest
+    assert TOKENIZER.decode(pairs.targets(np.array([0]))[0]) == lost
+    assert info["splits"]["pretrain"]["num_pairs"] == len(pairs) == 1
+    assert info["splits"]["train"]["num_pairs"] == 2
 
 
 def test_the_digest_tells_contents_apart(encoded: Path, tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from seq2sum.config import DebianSource
 from seq2sum.data.pairs import Pair
 from seq2sum.data.sources import debian_mirror
 from seq2sum.data.sources.base import Fetched
 from seq2sum.data.sources.debian import DebianDescriptions
+from seq2sum.data_config import DebianSource
 from seq2sum.errors import UserError
 from tests.data.archive import Entry, Server, packages_list, serve, translation_list, write_archive
 

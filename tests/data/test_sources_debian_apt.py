@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from seq2sum.config import DebianSource
 from seq2sum.data.sources.debian import DebianDescriptions
 from seq2sum.data.sources.debian_apt import has_apt
+from seq2sum.data_config import DebianSource
 from seq2sum.errors import UserError
 from tests.data.archive import Entry, Server, serve, write_archive
 

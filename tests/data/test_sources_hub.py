@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from seq2sum.config import HubSource
+from seq2sum.data_config import HubSource
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,7 @@ CHILD = """
 import json, sys, time
 import datasets, huggingface_hub  # slow to import, which is not what is timed below
 from dataclasses import asdict
-from seq2sum.config import HubSource
+from seq2sum.data_config import HubSource
 from seq2sum.data.sources.hub import HubPairs
 from seq2sum.errors import UserError
 answers = {}

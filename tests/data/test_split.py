@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2sum.config import SplitParams
 from seq2sum.data.pairs import Pair, Split
 from seq2sum.data.split import Division, divide_pairs, group_hash
+from seq2sum.data_config import SplitParams
 from seq2sum.errors import UserError
 
 PARAMS = SplitParams(

@@ -45,6 +45,25 @@ def test_the_pieces_of_a_text_join_to_it(text: str) -> None:
         assert "".join(pieces).removeprefix(" ") == text
 
 
+@given(any_text)
+def test_every_byte_of_a_text_is_in_its_pieces_so_that_nothing_is_unknown(text: str) -> None:
+    pieces = TOKENIZER.piece_bytes()
+    assert b"".join(pieces[piece] for piece in TOKENIZER.encode(text)) == (b" " + text.encode() if text else b"")
+    assert len(set(pieces[NUM_SPECIAL:])) == TOKENIZER.vocab_size - NUM_SPECIAL
+    assert pieces[:NUM_SPECIAL] == [b""] * NUM_SPECIAL
+
+
+@given(any_text)
+def test_spans_cover_the_text_and_hold_their_pieces(text: str) -> None:
+    ids, spans = TOKENIZER.encode_with_spans(text)
+    assert ids == TOKENIZER.encode(text)
+    assert len(spans) == len(ids)
+    assert {place for start, end in spans for place in range(start, end)} == set(range(len(text)))
+    for piece, (start, end) in zip(TOKENIZER.pieces(ids), spans, strict=True):
+        if "\N{REPLACEMENT CHARACTER}" not in piece:
+            assert text[start:end] == piece or (start == 0 and " " + text[:end] == piece)
+
+
 def test_special_ids_are_fixed_and_dropped_in_decoding() -> None:
     assert (PAD, BOS, EOS, MASK) == (0, 1, 2, 3)
     ids = TOKENIZER.encode("the ferry")

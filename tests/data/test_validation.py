@@ -5,9 +5,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from seq2sum.config import ValidateParams
 from seq2sum.data.pairs import Pair
 from seq2sum.data.validation import REASONS, Verdicts, judge_pairs, write_quarantine
+from seq2sum.data_config import ValidateParams
 
 PARAMS = ValidateParams(
     min_document_words=4,

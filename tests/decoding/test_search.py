@@ -1,48 +1,16 @@
-"""Beam search over hand-made tables: the next piece depends on the latest alone, so a reader can check on paper."""
+"""Beam search over hand-made tables, against paper and brute force."""
 
 import itertools
-from dataclasses import dataclass
+import math
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
-from seq2sum.config import SearchParams
-from seq2sum.decoding.constraints import length_penalty
+from seq2sum.decoding.constraints import coverage_penalty, length_penalty
 from seq2sum.decoding.search import beam_search
-
-END, BEGIN = 0, 1
-
-
-@dataclass(frozen=True)
-class Trace:
-    """A state that remembers what was read, to show that states follow their beams."""
-
-    read: Tensor
-
-    def select(self, beam_indices):
-        return Trace(self.read.gather(1, beam_indices.unsqueeze(2).expand(-1, -1, self.read.shape[2])))
-
-    def keep(self, document_indices):
-        return Trace(self.read[document_indices])
-
-
-def search(tables: Tensor, forbidden=(BEGIN,), **changes):
-    """Searches with one [V, V] table of next-piece probabilities per document."""
-    values = {"beam_size": 2, "length_penalty": 0.0, "min_tokens": 0, "max_tokens": 4, "block_ngrams": 0}
-    num_documents = len(tables)
-
-    def step(latest, state):
-        documents = state.read[:, :1, 0]
-        state = Trace(torch.cat([state.read, latest.unsqueeze(2)], dim=2))
-        return tables[documents, latest].log(), state
-
-    start = Trace(torch.arange(num_documents).view(-1, 1, 1))
-    begin = torch.full((num_documents, 1), BEGIN)
-    return beam_search(step, start, begin, SearchParams(**(values | changes)), END, forbidden)
-
+from tests.decoding.tables import BEGIN, END, Trace, random_tables, search, search_params
 
 # Pieces: 0 end, 1 begin, 2 and 3. The greedy way starts with 2 (0.6), but 3 leads to a better whole:
 # "2 end" has 0.6 · 0.4 = 0.24, "2 2 end" 0.6 · 0.3 · 0.4 = 0.072, "3 end" has 0.4 · 0.9 = 0.36.
@@ -87,45 +55,105 @@ def test_no_ngram_of_the_blocked_size_comes_twice(size):
             assert len(ngrams) == len(set(ngrams))
 
 
-@settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 10_000), alpha=st.sampled_from([0.0, 0.6, 1.0]), min_tokens=st.integers(0, 2))
-def test_a_wide_beam_equals_brute_force(seed, alpha, min_tokens):
-    table = torch.rand(5, 5, generator=torch.Generator().manual_seed(seed)) + 0.01
-    table = table / table.sum(1, keepdim=True)
-    max_tokens = 3
+def never_reads_twice(log_probs, prefixes, documents):
+    """A constraint: after a 2 comes no 2, and a 3 only in the first document."""
+    if prefixes.shape[2]:
+        after_two = prefixes[:, :, -1] == 2
+        log_probs[:, :, 2].masked_fill_(after_two, -torch.inf)
+        log_probs[:, :, 3].masked_fill_(after_two & (documents != 0).unsqueeze(1), -torch.inf)
+
+
+def bonus_for_threes(state):
+    """At most 0: the more of what was read are threes, the better."""
+    return -0.7 / (1 + (state.read[:, :, 1:] == 3).sum(dim=2).float())
+
+
+def every_hypothesis(table, max_tokens, min_tokens, alpha, is_constrained, has_bonus):
+    """All that may be chosen in pieces 2, 3, 4 with their scores, best first."""
     every = []
     for length in range(min_tokens, max_tokens + 1):
         for ids in itertools.product([2, 3, 4], repeat=length):
-            path = [BEGIN, *ids, END]
-            log_prob = sum(table[a, b].log().item() for a, b in itertools.pairwise(path))
-            every.append((log_prob / length_penalty(length + 1, alpha), list(ids)))
-    every.sort(reverse=True)
+            if is_constrained and (2, 2) in itertools.pairwise(ids):
+                continue
+            log_prob = sum(table[a, b].log().item() for a, b in itertools.pairwise([BEGIN, *ids, END]))
+            bonus = -0.7 / (1 + ids.count(3)) if has_bonus else 0.0
+            every.append((log_prob / length_penalty(length + 1, alpha) + bonus, list(ids)))
+    return sorted(every, reverse=True)
 
-    found = search(table[None], beam_size=50, length_penalty=alpha, min_tokens=min_tokens, max_tokens=max_tokens)[0]
 
-    assert found[0].ids == every[0][1]
-    assert found[0].score == pytest.approx(every[0][0], abs=1e-5)
+@settings(max_examples=80)
+@given(
+    seed=st.integers(0, 10_000),
+    alpha=st.sampled_from([0.0, 0.6, 1.0, 1.5]),
+    min_tokens=st.integers(0, 2),
+    is_constrained=st.booleans(),
+    has_bonus=st.booleans(),
+    num_best=st.integers(1, 8),
+)
+def test_a_wide_beam_equals_brute_force(seed, alpha, min_tokens, is_constrained, has_bonus, num_best):
+    (table,) = random_tables(1, 5, seed)
+    every = every_hypothesis(table, 3, min_tokens, alpha, is_constrained, has_bonus)
+
+    (found,) = search(
+        table[None],
+        constraints=[never_reads_twice] if is_constrained else [],
+        end_bonus=bonus_for_threes if has_bonus else None,
+        num_best=num_best,
+        beam_size=50,
+        length_penalty=alpha,
+        min_tokens=min_tokens,
+        max_tokens=3,
+    )
+
+    assert [hypothesis.ids for hypothesis in found[:num_best]] == [ids for _, ids in every[:num_best]]
+    assert len({tuple(hypothesis.ids) for hypothesis in found}) == len(found)
+    scores = {tuple(ids): score for score, ids in every}
     for hypothesis in found:
-        score = next(score for score, ids in every if ids == hypothesis.ids)
-        assert hypothesis.score == pytest.approx(score, abs=1e-5)
+        assert hypothesis.score == pytest.approx(scores[tuple(hypothesis.ids)], abs=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 10_000), beam_size=st.integers(1, 4))
-def test_a_documents_result_does_not_depend_on_its_neighbours(seed, beam_size):
-    tables = torch.rand(4, 6, 6, generator=torch.Generator().manual_seed(seed)) + 0.01
-    tables = tables / tables.sum(2, keepdim=True)
-    together = search(tables, beam_size=beam_size, max_tokens=6, length_penalty=0.6)
-    alone = [search(tables[i : i + 1], beam_size=beam_size, max_tokens=6, length_penalty=0.6)[0] for i in range(4)]
+@settings(max_examples=40)
+@given(seed=st.integers(0, 10_000), beam_size=st.integers(1, 5), num_best=st.integers(1, 5))
+def test_more_of_the_best_are_sorted_distinct_and_begin_as_fewer_do(seed, beam_size, num_best):
+    num_best = min(num_best, beam_size)
+    for hypotheses in search(random_tables(3, 6, seed), num_best=num_best, beam_size=beam_size, max_tokens=8):
+        scores = [hypothesis.score for hypothesis in hypotheses]
+        assert num_best <= len(hypotheses) <= beam_size
+        assert scores == sorted(scores, reverse=True)
+        assert len({tuple(hypothesis.ids) for hypothesis in hypotheses}) == len(hypotheses)
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 10_000), beam_size=st.integers(1, 4), size=st.integers(0, 3), with_constraints=st.booleans())
+def test_a_documents_result_does_not_depend_on_its_neighbours(seed, beam_size, size, with_constraints):
+    tables = random_tables(4, 6, seed)
+    changes = {"beam_size": beam_size, "max_tokens": 6, "length_penalty": 0.6, "block_ngrams": size}
+    end_bonus = bonus_for_threes if with_constraints else None
+
+    def constraints(first):
+        def constrain(log_probs, prefixes, documents):
+            never_reads_twice(log_probs, prefixes, documents + first)
+
+        return [constrain] if with_constraints else []
+
+    together = search(tables, constraints=constraints(0), end_bonus=end_bonus, **changes)
+    alone = [search(tables[i : i + 1], constraints=constraints(i), end_bonus=end_bonus, **changes)[0] for i in range(4)]
     assert together == alone
 
 
-@settings(max_examples=40, deadline=None)
+def test_coverage_is_a_penalty_up_to_full_coverage_of_real_positions():
+    coverage = torch.tensor([[[0.5, 1.5, 0.25, 0.0]], [[1.0, 1.0, 1.0, 1.0]]])
+    mask = torch.tensor([[True, True, True, False], [True, True, True, True]])
+    found = coverage_penalty(coverage, mask, beta=0.4)
+    torch.testing.assert_close(found, torch.tensor([[0.4 * math.log(0.125)], [0.0]]))
+    assert coverage_penalty(torch.zeros(1, 1, 4), mask[:1], beta=0.4).isfinite().all()
+
+
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000))
 def test_a_beam_of_one_is_greedy_search(seed):
-    table = torch.rand(6, 6, generator=torch.Generator().manual_seed(seed)) + 0.01
+    (table,) = random_tables(1, 6, seed)
     table[:, BEGIN] = 0
-    table = table / table.sum(1, keepdim=True)
     latest, greedy = BEGIN, []
     while len(greedy) < 5 and (latest := int(table[latest].argmax())) != END:
         greedy.append(latest)
@@ -141,8 +169,7 @@ def test_states_follow_their_beams():
         return TABLE[latest].log(), state
 
     start = Trace(torch.zeros(1, 1, 0, dtype=torch.long))
-    params = SearchParams(beam_size=2, length_penalty=0.0, min_tokens=3, max_tokens=4, block_ngrams=0)
-    beam_search(step, start, torch.tensor([[BEGIN]]), params, END, (BEGIN,))
+    beam_search(step, start, torch.tensor([[BEGIN]]), search_params(min_tokens=3), END, (BEGIN,))
     for read in seen:
         for path in read[0].tolist():
             assert path[0] == BEGIN

@@ -12,7 +12,10 @@ from seq2sum.evaluation.system_outputs import SystemOutputs
 from seq2sum.evaluation.table import scores_table
 from tests.evaluation.texts import PORTER, make_outputs
 
-TRAIN = {"wall_seconds": 12.5, "tokens_per_second": 1234.56789, "num_parameters": 77}
+TRAIN = {
+    "wall_seconds": 12.5, "tokens_per_second": 1234.56789, "num_parameters": 77, "num_train_pairs": 9000,
+    "passes": 8.0, "cut_share": 0.1,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from seq2sum.config import PromoteParams, load_params
+from seq2sum.config import PromoteParams
 from seq2sum.gate.measures import Measures
+from seq2sum.params_file import load_params
 
 COMMITTED = load_params(Path(__file__).parents[2] / "params.yaml").promote
 

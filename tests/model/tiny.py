@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 import torch
 
 from seq2sum.config import ModelParams
@@ -10,6 +11,16 @@ from seq2sum.data.batch import Batch, make_batch
 from seq2sum.model.summarizer import SummarizerModel
 
 VOCAB_SIZE = 30
+# Every encoder and every attention at least once, and dot attention to states of one and of two directions.
+NETWORKS = [
+    {"encoder": "bilstm", "attention": "general"},
+    {"encoder": "bilstm", "attention": "dot", "decoder_size": 12},
+    {"encoder": "lstm", "attention": "dot", "decoder_size": 6},
+    {"encoder": "rnn", "attention": "additive"},
+    {"encoder": "conv_bilstm", "attention": "additive", "conv_stride": 2},
+    {"encoder": "feedforward", "attention": "general"},
+]
+every_network = pytest.mark.parametrize("network", NETWORKS, ids=lambda network: "-".join(map(str, network.values())))
 
 
 def tiny_params(**changes: object) -> ModelParams:
@@ -18,8 +29,12 @@ def tiny_params(**changes: object) -> ModelParams:
         "embedding_size": 8,
         "encoder_size": 6,
         "encoder_layers": 1,
+        "conv_width": 3,
+        "conv_stride": 1,
         "decoder_size": 10,
+        "attention": "general",
         "dropout": 0.0,
+        "variational_dropout": False,
         "copy_source": True,
     }
     return ModelParams.model_validate(values | changes)

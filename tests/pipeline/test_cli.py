@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app, models_table
 from pipeline.tracking.registry import Version
-from seq2sum.summarize import Summarizer
+from seq2sum.model.folder import load_model, save_model
+from seq2sum.summarize import Summarizer, save_search
 from tests.pipeline.tracking.project import TEXTS, environment, make_model
 
 
@@ -79,11 +80,15 @@ def test_a_document_that_is_cut_says_so(model: Path) -> None:
     [
         (["--beam", "1"], {"beam_size": 1}),
         (["--max-tokens", "3", "--min-tokens", "3"], {"max_tokens": 3, "min_tokens": 3}),
-        (["--min-tokens", "8"], {"min_tokens": 8}),
+        (["--max-tokens", "7"], {"max_tokens": 7}),
         (["--beam", "2", "--min-tokens", "0", "--max-tokens", "2"], {"beam_size": 2, "min_tokens": 0, "max_tokens": 2}),
+        (["--length-penalty", "2"], {"length_penalty": 2.0}),
+        (["--coverage-penalty", "0.5"], {"coverage_penalty": 0.5}),
+        (["--block-ngrams", "1"], {"block_ngrams": 1}),
+        (["--risk-samples", "3"], {"risk_samples": 3}),
     ],
 )
-def test_flags_override_the_models_own_search(model: Path, flags: list[str], search: dict[str, int]) -> None:
+def test_flags_override_the_models_own_search(model: Path, flags: list[str], search: dict[str, float]) -> None:
     summarizer = Summarizer.load(model)
     assert summarizer.search is not None
     own = summarizer.search
@@ -91,6 +96,43 @@ def test_flags_override_the_models_own_search(model: Path, flags: list[str], sea
     (line,) = summarize(model, "--json", *flags, stdin=TEXTS[0].encode()).stdout.splitlines()
     assert json.loads(line) == {"source": "-", "summary": wanted.text, "score": wanted.score, "truncated": False}
     assert summarizer.summarize(TEXTS[:1], own) != [wanted]
+
+
+def test_limits_of_what_a_summary_holds_are_kept(model: Path, tmp_path: Path) -> None:
+    """By a model that would write words with numbers all day."""
+    network, tokenizer, _ = load_model(model)
+    pieces = tokenizer.piece_bytes()
+    liked = [pieces.index(piece) for piece in (b" ", b"7", b"b")]
+    network.output_bias.data[liked] += 20.0
+    save_model(tmp_path, network, tokenizer, max_source_tokens=50)
+    own = Summarizer.load(model).search
+    assert own is not None
+    save_search(tmp_path, own)
+    written = {
+        flag: summarize(tmp_path, "--block-ngrams", "2", *flag.split(), stdin=TEXTS[0].encode()).stdout
+        for flag in ("--beam 3", "--max-words 1", "--source-support", "--no-source-support")
+    }
+    assert "7" in written["--beam 3"]
+    assert len(written["--beam 3"].split()) > 1
+    assert len(written["--max-words 1"].split()) == 1
+    assert "7" not in written["--source-support"]
+    assert written["--no-source-support"] == written["--beam 3"]
+
+
+def test_the_best_are_lines_under_each_other_or_a_list_in_json(model: Path) -> None:
+    summarizer = Summarizer.load(model)
+    assert summarizer.search is not None
+    best = summarizer.summarize_best(TEXTS, summarizer.search, 3)
+    assert sorted(len(found) for found in best) == [2, 3]  # one is no text of its own
+    stdin = "\n".join(TEXTS).encode()
+    done = summarize(model, "--lines", "--best", "3", stdin=stdin)
+    assert done.stdout == "".join("\n".join(one.text for one in found) + "\n\n" for found in best)
+    done = summarize(model, "--lines", "--json", "--best", "3", stdin=stdin)
+    for line, found in zip(map(json.loads, done.stdout.splitlines()), best, strict=True):
+        assert line["summary"] == found[0].text
+        assert line["best"] == [{"summary": summary.text, "score": summary.score} for summary in found]
+    done = summarize(model, "--best", "4", stdin=stdin)
+    assert (done.exit_code, "Give --beam 4" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -132,10 +174,10 @@ def test_a_folder_without_a_model_or_settings_is_named(model: Path, tmp_path: Pa
     assert (done.exit_code, "search.json" in done.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("flag", ["--beam", "--max-tokens"])
+@pytest.mark.parametrize("flag", ["--beam=0", "--max-tokens=0", "--max-words=-1", "--length-penalty=-1", "--best=0"])
 def test_settings_out_of_range_are_refused(model: Path, flag: str) -> None:
-    done = summarize(model, flag, "0", stdin=b"text")
-    assert (done.exit_code, flag in done.stderr) == (2, True)
+    done = summarize(model, flag, stdin=b"text")
+    assert (done.exit_code, flag.partition("=")[0] in done.stderr) == (2, True)
 
 
 def test_flags_that_contradict_each_other_or_the_model_are_refused(model: Path) -> None:

@@ -11,7 +11,7 @@ import yaml
 from pipeline import paths
 from pipeline.stages.evaluate import evaluate
 from pipeline.stages.runner import run_stage
-from seq2sum.config import ModelParams, SearchParams, load_params, read_section
+from seq2sum.config import ModelParams, SearchParams
 from seq2sum.data.pairs import Pair, write_pairs
 from seq2sum.data.tokenizer import Tokenizer
 from seq2sum.evaluation import workers
@@ -20,11 +20,28 @@ from seq2sum.evaluation.system_outputs import read_outputs
 from seq2sum.files import write_json
 from seq2sum.model.folder import save_model
 from seq2sum.model.summarizer import SummarizerModel
+from seq2sum.params_file import load_params, read_section
 from seq2sum.summarize import Summarizer
 from tests.evaluation.texts import make_pairs
 
 REPO = Path(__file__).parents[2]
-SEARCH = {"beam_size": 2, "length_penalty": 0.6, "min_tokens": 2, "max_tokens": 6, "block_ngrams": 0}
+SEARCH = {
+    "beam_size": 2,
+    "length_penalty": 0.6,
+    "min_tokens": 2,
+    "max_tokens": 6,
+    "block_ngrams": 0,
+    "coverage_penalty": 0.0,
+    "max_words": 0,
+    "source_support": False,
+    "risk_samples": 0,
+    "risk_tokenizer": "rouge",
+    "risk_seed": 1,
+}
+TRAIN = {
+    "wall_seconds": 2.0, "tokens_per_second": 3.5, "num_parameters": 4, "num_train_pairs": 20, "passes": 1.5,
+    "cut_share": 0.0,
+}  # fmt: skip
 SYSTEMS = {"model", "lead", "first_sentence", "random", "oracle"}
 
 
@@ -49,7 +66,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     network = ModelParams.model_validate({**params["train"]["model"], **sizes})
     tokenizer = Tokenizer.train(make_pairs(10)[0], vocab_size=320, min_frequency=2)
     save_model(paths.MODEL, SummarizerModel(network, tokenizer.vocab_size), tokenizer, max_source_tokens=30)
-    write_json(paths.TRAIN_REPORT, {"wall_seconds": 2.0, "tokens_per_second": 3.5, "num_parameters": 4, "steps": 5})
+    write_json(paths.TRAIN_REPORT, {**TRAIN, "steps": 5})
     lines = [{"step": step, "phase": "likelihood", "values": {"train/loss": 1 / step}} for step in (1, 2, 3)]
     paths.JOURNAL.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return tmp_path
@@ -63,7 +80,7 @@ def test_writes_scores_metrics_plots_samples_and_summaries(project: Path, capsys
     assert set(scores["systems"]) == SYSTEMS
     assert all(set(system) == set(ROUGE_TYPES) for system in scores["systems"].values())
     assert all(set(comparison) >= {"delta", "p"} for comparison in scores["paired"].values())
-    assert scores["train"] == {"wall_seconds": 2.0, "tokens_per_second": 3.5, "num_parameters": 4}
+    assert scores["train"] == TRAIN
     assert set(scores["statistics"]) == SYSTEMS | {"reference"}
     assert json.loads(paths.METRICS.read_bytes())["rouge1"] == scores["systems"]["model"]["rouge1"][0]
 

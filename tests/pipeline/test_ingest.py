@@ -11,10 +11,11 @@ import yaml
 from pipeline import paths
 from pipeline.stages import ingest, locate
 from pipeline.stages.runner import run_stage
-from seq2sum.config import DebianSource, load_params
 from seq2sum.data.pairs import Pair, read_pairs
 from seq2sum.data.sources.located import locate as locating
+from seq2sum.data_config import DebianSource
 from seq2sum.errors import UserError
+from seq2sum.params_file import load_params
 from tests.data.archive import Entry, serve, write_archive
 
 PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.preset import apply_preset
-from seq2sum.config import load_params
 from seq2sum.errors import UserError
+from seq2sum.params_file import load_params
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "params.yaml"
@@ -72,7 +72,7 @@ def test_a_broken_preset_is_named_and_changes_nothing(params: Path, tmp_path: Pa
 
 
 def test_an_unknown_preset_names_the_known_ones(params: Path) -> None:
-    with pytest.raises(UserError, match=r"presets/none\.yaml: not found\. Known presets: default, full\."):
+    with pytest.raises(UserError, match=r"presets/none\.yaml: not found\. Known presets: default, full, small\."):
         apply_preset(PRESETS / "none.yaml", params)
 
 

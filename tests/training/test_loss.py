@@ -5,8 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seq2sum.training.coverage import coverage_loss
 from seq2sum.training.loss import _MixtureLoss, gold_copy_log_prob, negative_log_likelihood
-from tests.model.tiny import VOCAB_SIZE, batch_of, encode, tiny_model
+from seq2sum.training.phase import autocast
+from tests.model.tiny import VOCAB_SIZE, batch_of, encode, every_network, tiny_model
 
 BATCH = batch_of(([5, 6, 7, 8, 6], [5, 9, 6, 6]), ([9, 5], [7]), ([4, 4, 11], [12, 4, 4]))
 
@@ -14,14 +16,18 @@ BATCH = batch_of(([5, 6, 7, 8, 6], [5, 9, 6, 6]), ([9, 5], [7]), ([4, 4, 11], [1
 def written_out(model, batch, label_smoothing=0.0):
     """The loss as the formula reads: a loop over the target tokens and a full softmax for each."""
     memory = encode(model, batch)
-    decoded = model.decode(memory, batch.target_in)
-    mixed = model.log_probs(memory, decoded)
-    logits = decoded.features @ model.embedding.weight.T + model.output_bias
-    uniform = torch.log_softmax(logits, dim=-1).mean(dim=-1)
+    decoded = model.decode(memory, batch.targets.target_in)
+    generated = torch.log_softmax(decoded.features @ model.embedding.weight.T + model.output_bias, dim=-1)
+    uniform, mixed = generated.mean(dim=-1), generated
+    if model.params.copy_source:
+        gate = torch.sigmoid(decoded.gate_logit).unsqueeze(2)
+        positions = batch.source.source_ids.unsqueeze(1).expand_as(decoded.attn_log_weights)
+        copied = torch.zeros_like(generated).scatter_add(2, positions, decoded.attn_log_weights.exp())
+        mixed = (gate * generated.exp() + (1 - gate) * copied).log()
     total = torch.zeros(())
-    for flat in batch.target_rows.tolist():
-        row, position = divmod(flat, batch.target_out.shape[1])
-        gold = batch.target_out[row, position]
+    for flat in batch.targets.target_rows.tolist():
+        row, position = divmod(flat, batch.targets.target_out.shape[1])
+        gold = batch.targets.target_out[row, position]
         total = total - (1 - label_smoothing) * mixed[row, position, gold] - label_smoothing * uniform[row, position]
     return total
 
@@ -35,7 +41,9 @@ def gradients(model, loss):
 @pytest.mark.parametrize("copy_source", [True, False])
 def test_value_and_gradients_equal_the_formula_written_out(copy_source, label_smoothing):
     model = tiny_model(copy_source=copy_source).double()
-    fused = negative_log_likelihood(model, BATCH, model.decode(encode(model, BATCH), BATCH.target_in), label_smoothing)
+    fused = negative_log_likelihood(
+        model, BATCH.source, BATCH.targets, model.decode(encode(model, BATCH), BATCH.targets.target_in), label_smoothing
+    )
     plain = written_out(model, BATCH, label_smoothing)
     # Logits are scored in single precision, whatever the weights' own.
     torch.testing.assert_close(fused.double(), plain.double(), rtol=1e-5, atol=1e-5)
@@ -43,11 +51,62 @@ def test_value_and_gradients_equal_the_formula_written_out(copy_source, label_sm
         torch.testing.assert_close(ours, reference, rtol=1e-4, atol=1e-5)
 
 
+def test_row_weights_multiply_the_loss_of_each_token():
+    model = tiny_model()
+    weights = torch.linspace(-1.0, 2.0, len(BATCH.targets.target_rows))
+
+    def loss(row_weights, label_smoothing):
+        decoded = model.decode(encode(model, BATCH), BATCH.targets.target_in)
+        return negative_log_likelihood(model, BATCH.source, BATCH.targets, decoded, label_smoothing, row_weights)
+
+    for label_smoothing in (0.0, 0.1):
+        rows = torch.eye(len(weights)).unbind()
+        weighted = sum(weight * loss(row, label_smoothing) for weight, row in zip(weights, rows, strict=True))
+        together = loss(weights, label_smoothing)
+        torch.testing.assert_close(together, weighted)
+        for ours, reference in zip(gradients(model, together), gradients(model, weighted), strict=True):
+            torch.testing.assert_close(ours, reference, rtol=1e-4, atol=1e-5)
+
+
+@every_network
+def test_single_and_half_precision_agree(network):
+    model = tiny_model(**network)
+
+    def loss_and_gradients(dtype):
+        with autocast(torch.device("cpu"), dtype):
+            decoded = model.decode(encode(model, BATCH), BATCH.targets.target_in)
+            loss = negative_log_likelihood(model, BATCH.source, BATCH.targets, decoded)
+        return [loss.detach(), *gradients(model, loss)]
+
+    for single, half in zip(*map(loss_and_gradients, (torch.float32, torch.bfloat16)), strict=True):
+        assert (single - half).norm() <= 0.05 * single.norm() + 1e-3
+
+
+def test_coverage_loss_equals_the_loop_over_steps():
+    attention = torch.rand(2, 4, 5, generator=torch.Generator().manual_seed(1))
+    attention /= attention.sum(dim=2, keepdim=True)
+    rows = torch.tensor([0, 1, 2, 4, 5, 6, 7])
+    expected = 0.0
+    for row, step in (divmod(int(flat), 4) for flat in rows):
+        coverage = attention[row, :step].sum(dim=0)
+        expected += torch.minimum(attention[row, step], coverage).sum().item()
+    assert coverage_loss(attention.log(), rows).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_coverage_loss_is_finite_with_padding_and_bf16():
+    weights = torch.tensor([[[0.0, -1.0, -1e38], [-1e38, 0.0, -1e38]]], dtype=torch.bfloat16, requires_grad=True)
+    loss = coverage_loss(weights, torch.tensor([0, 1]))
+    assert torch.isfinite(loss)
+    assert torch.isfinite(torch.autograd.grad(loss, weights)[0]).all()
+
+
 def test_many_chunks_give_what_one_would(monkeypatch):
     model = tiny_model()
 
     def loss_and_gradients():
-        loss = negative_log_likelihood(model, BATCH, model.decode(encode(model, BATCH), BATCH.target_in))
+        loss = negative_log_likelihood(
+            model, BATCH.source, BATCH.targets, model.decode(encode(model, BATCH), BATCH.targets.target_in)
+        )
         return [loss.detach(), *gradients(model, loss)]
 
     whole = loss_and_gradients()
@@ -62,7 +121,9 @@ def test_padding_is_never_scored():
 
     def loss_of(*chosen):
         batch = batch_of(*chosen)
-        return negative_log_likelihood(model, batch, model.decode(encode(model, batch), batch.target_in)).item()
+        return negative_log_likelihood(
+            model, batch.source, batch.targets, model.decode(encode(model, batch), batch.targets.target_in)
+        ).item()
 
     assert loss_of(*pairs) == pytest.approx(sum(loss_of(pair) for pair in pairs), rel=1e-5)
 
@@ -100,7 +161,8 @@ def test_loss_and_gradients_are_finite_for_any_gate_and_copy_probability(gate, s
     gate_logit = torch.full((4,), gate, dtype=dtype, requires_grad=True)
     log_copy = torch.full((4,), copied, dtype=dtype, requires_grad=True)
     operands = (features, weight, bias, gate_logit, log_copy)
-    loss = _MixtureLoss.apply(features, weight, bias, gold, gate_logit, log_copy, smoothing)
+    weights = torch.tensor([1.0, 0.5, 0.0, -0.5])
+    loss = _MixtureLoss.apply(features, weight, bias, gold, gate_logit, log_copy, weights, smoothing)
     assert torch.isfinite(loss)
     for grad in torch.autograd.grad(loss, operands):
         assert torch.isfinite(grad).all()
@@ -116,7 +178,9 @@ def test_any_pair_gives_a_finite_loss_and_finite_gradients(source, target, gate)
     model = tiny_model()
     model.decoder.gate.bias.data.fill_(gate)
     batch = batch_of((source, target), ([5, 6, 7], [8, 9]))
-    loss = negative_log_likelihood(model, batch, model.decode(encode(model, batch), batch.target_in))
+    loss = negative_log_likelihood(
+        model, batch.source, batch.targets, model.decode(encode(model, batch), batch.targets.target_in)
+    )
     assert torch.isfinite(loss)
     for grad in gradients(model, loss):
         assert torch.isfinite(grad).all()

@@ -1,10 +1,9 @@
+import dataclasses
 import hashlib
 import itertools
 import json
-import os
-import signal
-import subprocess
-import sys
+import multiprocessing
+import random
 import time
 from pathlib import Path
 
@@ -12,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from seq2sum.config import TrainParams
+from seq2sum.config import TrainParams, num_directions
 from seq2sum.errors import UserError
 from seq2sum.model.summarizer import SummarizerModel
+from seq2sum.reward import reward_phase
 from seq2sum.training.average import WeightAverage
+from seq2sum.training.phase import Phase, likelihood_phase, pretraining_phase
 from seq2sum.training.schedule import learning_rate
 from seq2sum.training.state import Training
 from seq2sum.training.trainer import Interrupted, fit, train_step, validation_loss
@@ -33,6 +34,9 @@ class MadeUpPairs:
         self.source_lengths = np.array([len(row) for row in self.rows])
         self.target_lengths = np.minimum(3, self.source_lengths)
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
     def sources(self, indices):
         return [self.rows[index] for index in indices]
 
@@ -42,9 +46,15 @@ class MadeUpPairs:
 
 def train_params(**changes) -> TrainParams:
     values = {
-        "seed": 1, "model": tiny_params(dropout=0.1), "batch_tokens": 150, "max_steps": 30, "learning_rate": 0.01,
-        "warmup_steps": 5, "weight_decay": 0.01, "clip_norm": 1.0, "label_smoothing": 0.05, "ema_decay": 0.9,
-        "validate_every": 7, "patience": 50, "log_every": 4, "checkpoint_every": 6,
+        "seed": 1, "precision": "float32", "model": tiny_params(dropout=0.1), "batch_tokens": 150,
+        "pretrain": {"max_steps": 0, "learning_rate": 0.01, "warmup_steps": 2},
+        "max_steps": 30, "learning_rate": 0.01, "warmup_steps": 5,
+        "reward": {"max_steps": 0, "learning_rate": 0.005, "warmup_steps": 2, "num_samples": 3, "max_tokens": 6,
+                   "likelihood_weight": 0.1, "tokenizer": "rouge"},
+        "weight_decay": 0.01, "clip_norm": 1.0, "label_smoothing": 0.05, "coverage_weight": 0.1, "ema_decay": 0.9,
+        "average_best": 1,
+        "validate_every": 7, "patience": 50, "log_every": 4, "checkpoint_every": 6, "explosion_factor": 10.0,
+        "max_incidents": 2,
     }  # fmt: skip
     return TrainParams(**(values | changes))
 
@@ -55,9 +65,31 @@ def run(folder: Path, params: TrainParams, should_stop=lambda: False) -> Trainin
     torch.manual_seed(params.seed)
     training = Training(SummarizerModel(params.model, VOCAB_SIZE), params, folder, CPU)
     training.resume()
-    pairs, val_pairs = MadeUpPairs(120, seed=1), MadeUpPairs(20, seed=2)
-    fit(training, pairs, lambda model: validation_loss(model, val_pairs, 200, CPU), should_stop)
+    fit(training, phases_of(params), should_stop)
     return training
+
+
+def phases_of(params: TrainParams) -> list[Phase]:
+    """The likelihood phase, between those that the params ask for. The reward is the share of right pieces."""
+    pairs, val_pairs = MadeUpPairs(120, seed=1), MadeUpPairs(20, seed=2)
+    phases = [likelihood_phase(params, pairs, lambda model: validation_loss(model, val_pairs, 200, CPU))]
+    if params.pretrain.max_steps:
+        phases.insert(0, pretraining_phase(params, MadeUpPairs(50, seed=3)))
+    if params.reward.max_steps:
+        phases.append(reward_phase(params.reward, Letters(), pairs, val_pairs, share_of_right_letters))
+    return phases
+
+
+class Letters:
+    """A piece is a letter."""
+
+    def decode(self, ids) -> str:
+        return "".join(chr(ord("a") + int(piece)) for piece in ids)
+
+
+def share_of_right_letters(hypotheses, references) -> np.ndarray:
+    pairs = zip(hypotheses, references, strict=True)
+    return np.array([sum(map(str.__eq__, one, other)) / max(len(one), len(other), 1) for one, other in pairs])
 
 
 def fingerprint(folder: Path, training: Training) -> tuple[str, bytes]:
@@ -67,14 +99,21 @@ def fingerprint(folder: Path, training: Training) -> tuple[str, bytes]:
     return digest.hexdigest(), (folder / "journal.jsonl").read_bytes()
 
 
-def test_one_batch_is_learnt_by_heart(tmp_path):
-    params = train_params(model=tiny_params(decoder_size=24), label_smoothing=0.0, max_steps=150, learning_rate=0.02)
+@pytest.mark.parametrize("attention", ["general", "dot", "additive"])
+@pytest.mark.parametrize("encoder", ["bilstm", "lstm", "rnn", "conv_bilstm", "feedforward"])
+def test_one_batch_is_learnt_by_heart(tmp_path, encoder, attention):
+    sizes = {"encoder_size": 12 * (3 - num_directions(encoder)), "decoder_size": 24}
+    network = {"encoder": encoder, "attention": attention, **sizes}
+    plain = {"label_smoothing": 0.0, "coverage_weight": 0.0}
+    params = train_params(model=tiny_params(**network), **plain, max_steps=250, learning_rate=0.02)
     batch = batch_of(([5, 6, 7, 8, 6], [5, 9, 6, 6]), ([9, 5], [7]), ([4, 4, 11], [12, 4, 4]))
-    training = Training(tiny_model(decoder_size=24), params, tmp_path, CPU)
-    for step in range(1, 151):
+    training = Training(tiny_model(**network), params, tmp_path, CPU)
+    phase = phases_of(params)[0]
+    for step in range(1, 251):
         training.progress.step = step
-        loss = train_step(training, batch)
-    assert loss / batch.num_target_tokens < 0.02
+        training.progress.recent_total = training.progress.recent_count = 0
+        train_step(training, phase, batch)
+    assert training.progress.recent_total / training.progress.recent_count < 0.05
 
 
 def test_training_lowers_the_loss_and_keeps_the_best_weights(tmp_path):
@@ -91,18 +130,45 @@ def test_training_lowers_the_loss_and_keeps_the_best_weights(tmp_path):
     assert again == pytest.approx(validations[best], abs=1e-6)
 
 
+def test_the_result_is_the_mean_of_the_best_validated_weights(tmp_path):
+    params = train_params(average_best=3, learning_rate=0.05, ema_decay=0.0)
+    seen = []
+
+    def validate(model):
+        seen.append([parameter.detach().clone() for parameter in model.parameters()])
+        return validation_loss(model, MadeUpPairs(20, seed=2), 200, CPU)
+
+    torch.manual_seed(params.seed)
+    training = Training(SummarizerModel(params.model, VOCAB_SIZE), params, tmp_path, CPU)
+    training.resume()
+    fit(training, [likelihood_phase(params, MadeUpPairs(120, seed=1), validate)])
+    lines = [json.loads(line) for line in (tmp_path / "journal.jsonl").read_text().splitlines()]
+    losses = [line["values"]["validation/loss"] for line in lines if "validation/loss" in line["values"]]
+    best = sorted(range(len(losses)), key=losses.__getitem__)[:3]
+    for index, parameter in enumerate(training.model.parameters()):
+        torch.testing.assert_close(parameter.detach(), sum(seen[which][index] for which in best) / 3)
+
+
 def test_patience_ends_the_training(tmp_path):
     training = run(
         tmp_path, train_params(learning_rate=1e-9, ema_decay=0.0, max_steps=500, patience=2, weight_decay=0.0)
     )
     assert training.progress.step < 500
-    assert training.progress.bad_validations == 2
+    lines = [json.loads(line) for line in (tmp_path / "journal.jsonl").read_text().splitlines()]
+    values = [line["values"]["validation/loss"] for line in lines if "validation/loss" in line["values"]]
+    assert len(values) - 1 - values.index(min(values)) == 2
+
+
+def three_phases(**changes) -> TrainParams:
+    params = train_params(**changes).model_dump()
+    params["pretrain"]["max_steps"], params["reward"]["max_steps"] = 10, 15
+    return TrainParams.model_validate(params)
 
 
 @pytest.mark.parametrize("copy_source", [True, False])
-@pytest.mark.parametrize("stop_after", [1, 6, 13, 29])
+@pytest.mark.parametrize("stop_after", [1, 6, 13, 29, 40, 41, 50, 54])
 def test_stopping_and_resuming_changes_nothing(tmp_path, stop_after, copy_source):
-    params = train_params(model=tiny_params(dropout=0.1, copy_source=copy_source))
+    params = three_phases(model=tiny_params(dropout=0.1, copy_source=copy_source), average_best=2)
     whole = fingerprint(tmp_path / "whole", run(tmp_path / "whole", params))
     asked = iter([False] * stop_after + [True])
     with pytest.raises(Interrupted):
@@ -116,32 +182,77 @@ def test_a_training_that_diverges_says_so_and_keeps_nothing_of_it(tmp_path, vali
     with pytest.raises(UserError, match=r"diverged.*train\.learning_rate"):
         run(tmp_path, params)
     assert "NaN" not in (tmp_path / "journal.jsonl").read_text()
+    assert len(list(tmp_path.glob("incident-*.safetensors"))) == params.max_incidents + 1
 
 
-TRAINER = """
-import sys
-from pathlib import Path
-from tests.training.test_trainer import run, train_params
-run(Path(sys.argv[1]), train_params(max_steps=400, checkpoint_every=25))
-"""
+class BrokenOnce:
+    """A phase's objective whose loss, the first time that it sees a step, is what it should not be."""
+
+    def __init__(self, training: Training, objective, at_step: int, factor: float) -> None:
+        self.training, self.objective, self.at_step, self.factor = training, objective, at_step, factor
+
+    def __call__(self, model, batch, noise):
+        outcome = self.objective(model, batch, noise)
+        if self.training.progress.step != self.at_step or self.training.progress.incidents:
+            return outcome
+        return outcome._replace(loss=outcome.loss * self.factor)
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1000.0])
+def test_an_incident_is_mended_by_going_back_with_half_the_rate(tmp_path, factor):
+    params = train_params()
+    torch.manual_seed(params.seed)
+    training = Training(SummarizerModel(params.model, VOCAB_SIZE), params, tmp_path, CPU)
+    training.resume()
+    (phase,) = phases_of(params)
+    phase = dataclasses.replace(phase, objective=BrokenOnce(training, phase.objective, 20, factor))
+    fit(training, [phase])
+    assert training.progress.incidents == 1
+    evidence = json.loads((tmp_path / "incident-1.json").read_text())
+    assert evidence["step"] == 20
+    lines = [json.loads(line) for line in (tmp_path / "journal.jsonl").read_text().splitlines()]
+    assert {"step": 18, "phase": "incident", "values": {"train/incidents": 1}} in lines
+    rates = {line["step"]: line["values"].get("train/learning_rate") for line in lines if line["phase"] != "incident"}
+    assert rates[16] == learning_rate(16, 0.01, 5, 30)
+    assert rates[20] == pytest.approx(learning_rate(20, 0.01, 5, 30) / 2)
+    assert [line["step"] for line in lines] == sorted(line["step"] for line in lines)
+
+
+def test_the_reward_phase_raises_the_reward_and_never_lowers_it(tmp_path):
+    params = train_params(max_steps=60, model=tiny_params(decoder_size=16), coverage_weight=0.0).model_dump()
+    params["reward"] |= {"max_steps": 120, "learning_rate": 0.01}
+    run(tmp_path, TrainParams.model_validate(params))
+    lines = [json.loads(line) for line in (tmp_path / "journal.jsonl").read_text().splitlines()]
+    rewards = [line["values"]["validation/reward"] for line in lines if "validation/reward" in line["values"]]
+    assert max(rewards) > rewards[0] + 0.1
+
+
+def test_a_reward_phase_that_only_harms_leaves_the_weights_as_they_were(tmp_path):
+    params = train_params().model_dump()
+    before = fingerprint(tmp_path / "before", run(tmp_path / "before", TrainParams.model_validate(params)))
+    params["reward"] |= {"max_steps": 10, "learning_rate": 5.0, "warmup_steps": 0}
+    after = fingerprint(tmp_path / "after", run(tmp_path / "after", TrainParams.model_validate(params)))
+    assert after[0] == before[0]
+
+
+NUM_KILLS = 20
 
 
 def test_killed_at_any_moment_the_result_is_that_of_an_undisturbed_run(tmp_path):
-    params = train_params(max_steps=400, checkpoint_every=25)
+    """A process each time, killed at a random moment: in a step, a validation, a checkpoint or the change of phase."""
+    params = three_phases(max_steps=1000, checkpoint_every=10, validate_every=40)
     whole = fingerprint(tmp_path / "whole", run(tmp_path / "whole", params))
     folder = tmp_path / "killed"
-    journal = folder / "journal.jsonl"
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    for kill_after_lines in (9, 33, 77):
-        process = subprocess.Popen([sys.executable, "-c", TRAINER, str(folder)], env=environment)
-        deadline = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < deadline:
-            if journal.exists() and journal.read_bytes().count(b"\n") >= kill_after_lines:
-                break
-            time.sleep(0.002)
-        assert process.poll() is None, "it ended before it could be killed"
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    rng = random.Random(1)
+    context = multiprocessing.get_context("fork")
+    for _ in range(NUM_KILLS):
+        process = context.Process(target=run, args=(folder, params))
+        process.start()
+        time.sleep(rng.uniform(0.02, 0.25))
+        assert process.is_alive(), "it ended before it could be killed"
+        process.kill()
+        process.join()
+    assert (folder / "journal.jsonl").stat().st_size > 0
     assert fingerprint(folder, run(folder, params)) == whole
 
 

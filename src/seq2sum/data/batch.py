@@ -27,23 +27,36 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """A batch of pairs for teacher forcing: ``target_out`` is ``target_in`` one step ahead."""
+class Targets:
+    """Summaries for teacher forcing, N rows: ``target_out`` is ``target_in`` one step ahead.
 
-    source: Source
-    target_in: Tensor  # [B, T], begins with BOS
-    target_out: Tensor  # [B, T], ends with EOS
-    target_rows: Tensor  # [R]: flat positions b * T + t of the real target tokens
-    num_source_tokens: int
+    N is B, or a multiple of it where every document has several: then those of a document follow each other.
+    """
+
+    target_in: Tensor  # [N, T], begins with BOS
+    target_out: Tensor  # [N, T], ends with EOS
+    target_rows: Tensor  # [R]: flat positions n * T + t of the real target tokens
     num_target_tokens: int
 
-    def to(self, device: torch.device) -> "Batch":
+    def to(self, device: torch.device) -> "Targets":
         """The same on ``device``."""
         target_in, target_out, target_rows = (
             value.to(device, non_blocking=True) for value in (self.target_in, self.target_out, self.target_rows)
         )
-        source = self.source.to(device)
-        return Batch(source, target_in, target_out, target_rows, self.num_source_tokens, self.num_target_tokens)
+        return Targets(target_in, target_out, target_rows, self.num_target_tokens)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of pairs."""
+
+    source: Source
+    targets: Targets
+    num_source_tokens: int
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on ``device``."""
+        return Batch(self.source.to(device), self.targets.to(device), self.num_source_tokens)
 
 
 def make_source(documents: Sequence[np.ndarray]) -> Source:
@@ -54,21 +67,19 @@ def make_source(documents: Sequence[np.ndarray]) -> Source:
     return Source(ids, lengths, torch.arange(ids.shape[1]) < lengths.unsqueeze(1))
 
 
-def make_batch(documents: Sequence[np.ndarray], summaries: Sequence[np.ndarray]) -> Batch:
-    """Pads pairs of piece ids and shifts the targets."""
-    source = make_source(documents)
+def make_targets(summaries: Sequence[np.ndarray]) -> Targets:
+    """Pads the piece ids of ``summaries`` between begin and end marks."""
     target_in = _pad([np.concatenate(([BOS], row)) for row in summaries])
     target_out = _pad([np.concatenate((row, [EOS])) for row in summaries])
     lengths = torch.tensor([len(row) + 1 for row in summaries])
     is_real = torch.arange(target_out.shape[1]) < lengths.unsqueeze(1)
-    return Batch(
-        source=source,
-        target_in=target_in,
-        target_out=target_out,
-        target_rows=is_real.flatten().nonzero().squeeze(1),
-        num_source_tokens=int(source.source_lengths.sum()),
-        num_target_tokens=int(lengths.sum()),
-    )
+    return Targets(target_in, target_out, is_real.flatten().nonzero().squeeze(1), int(lengths.sum()))
+
+
+def make_batch(documents: Sequence[np.ndarray], summaries: Sequence[np.ndarray]) -> Batch:
+    """Pads pairs of piece ids and shifts the targets."""
+    source = make_source(documents)
+    return Batch(source, make_targets(summaries), int(source.source_lengths.sum()))
 
 
 def _pad(rows: Sequence[np.ndarray]) -> Tensor:

@@ -43,12 +43,15 @@ def words(text: str) -> list[str]:
     """
     if text.isascii():
         return _ASCII_WORD.findall(text.lower())
-    return _unicode_word().findall(text.lower())
+    return word_pattern().findall(text.lower())
 
 
 @functools.cache
-def _unicode_word() -> re.Pattern[str]:
-    """Like ``\\w`` without the underscore, but with combining marks, which ``re`` does not take for word characters."""
+def word_pattern() -> re.Pattern[str]:
+    """Matches a word of any script, in whatever case.
+
+    Like ``\\w`` without the underscore, but with combining marks, which ``re`` does not take for word characters.
+    """
     marks = "".join(c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(c).startswith("M"))
     joiners = "\u200c\u200d"
     inside = rf"[{marks}{joiners}]"

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from seq2sum.config import SplitParams
 from seq2sum.data.duplicates import DuplicateIndex, Kind
 from seq2sum.data.overlap import words
 from seq2sum.data.pairs import SPLITS, Pair, Split
+from seq2sum.data_config import SplitParams
 from seq2sum.errors import UserError
 
 Removal = Literal["same_group"] | Kind

@@ -98,9 +98,37 @@ class Tokenizer:
         text: str = self._backend.decode([int(piece) for piece in ids if piece >= NUM_SPECIAL])
         return text.removeprefix(" ")
 
+    def encode_with_spans(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """The piece ids of ``text`` and the characters [start, end) of it that each stands for, its space included.
+
+        A character that is several pieces belongs to each of them. Raises UserError as :meth:`encode`.
+        """
+        ids = self.encode(text)
+        offsets = self._backend.encode(" " + text, add_special_tokens=False).offsets if ids else []
+        return ids, [(max(0, start - 1), end - 1) for start, end in offsets]
+
+    def piece_bytes(self) -> list[bytes]:
+        """The UTF-8 bytes of every piece by id, with its leading space; empty for the special ones."""
+        ids = self._backend.get_vocab()
+        names = sorted(ids, key=ids.__getitem__)[NUM_SPECIAL:]
+        return [b""] * NUM_SPECIAL + [bytes(_BYTES[letter] for letter in name) for name in names]
+
     def pieces(self, ids: Iterable[int]) -> list[str]:
         """The text of each piece by itself, for people to read: with its leading space, special ones by name."""
         return [self._backend.decode([int(piece)]) if piece >= NUM_SPECIAL else _SPECIAL_PIECES[piece] for piece in ids]
+
+
+def _byte_letters() -> dict[str, int]:
+    """The byte that each letter of the byte-level alphabet stands for (Radford et al. 2019).
+
+    Printable bytes of Latin-1 stand for themselves, the others for the letters from U+0100 on in their order.
+    """
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(0x100) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(0x100 + n): byte for n, byte in enumerate(others)}
+
+
+_BYTES = _byte_letters()
 
 
 def _with_space(texts: Iterable[str]) -> Iterator[str]:

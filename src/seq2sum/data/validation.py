@@ -16,10 +16,10 @@ from typing import Literal, get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from seq2sum.config import ValidateParams
 from seq2sum.data.duplicates import DuplicateIndex, Kind
 from seq2sum.data.overlap import words
 from seq2sum.data.pairs import SPLITS, Pair, pairs_schema
+from seq2sum.data_config import ValidateParams
 from seq2sum.files import replaced_file
 
 Unfit = Literal[

@@ -5,13 +5,13 @@ Shapes: B documents, K beams, V pieces, L pieces so far.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self, TypeVar
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
 
 from seq2sum.config import SearchParams
-from seq2sum.decoding.constraints import block_repeated_ngrams, length_penalty
+from seq2sum.decoding.constraints import Constraint, block_repeated_ngrams, length_penalty
 
 
 class SearchState(Protocol):
@@ -25,13 +25,16 @@ class SearchState(Protocol):
 
 
 State = TypeVar("State", bound=SearchState)
-# Latest ids [B, K] and state → log probabilities [B, K, V] of the next piece, and the state after reading the ids.
+# Latest ids [B, K] and state → log probabilities [B, K, V] of the next piece, which the search may overwrite, and the
+# state after reading the ids.
 StepFunction = Callable[[Tensor, State], tuple[Tensor, State]]
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A finished sequence of piece ids without begin and end, with its log probability over the length penalty."""
+    """A finished sequence of piece ids without begin and end, with its log probability over the length penalty, and the
+    bonus of its end where there is one.
+    """
 
     ids: list[int]
     score: float
@@ -45,12 +48,16 @@ def beam_search(
     params: SearchParams,
     end_id: int,
     forbidden_ids: Sequence[int] = (),
+    constraints: Sequence[Constraint] = (),
+    end_bonus: Callable[[State], Tensor] | None = None,
+    num_best: int = 1,
 ) -> list[list[Hypothesis]]:
     """The up to K best hypotheses of every document, best first; none where the constraints leave nothing to choose.
 
     ``latest_ids`` [B, 1] begin the sequences. A hypothesis ends by choosing ``end_id``, and has to after
     ``params.max_tokens`` pieces. A document is done once K hypotheses have ended, or when no open one can still
-    beat the best that ended. ``forbidden_ids`` are never chosen.
+    enter the ``num_best`` best that ended. ``forbidden_ids`` are never chosen, nor what ``constraints`` forbid.
+    ``end_bonus`` gives what is added [B, K], at most 0, to the scores of hypotheses that end in a state.
     """
     num_documents, beam_size = len(latest_ids), params.beam_size
     finished: list[list[Hypothesis]] = [[] for _ in range(num_documents)]
@@ -59,13 +66,19 @@ def beam_search(
     prefixes = latest_ids.new_empty(num_documents, 1, 0)
     for num_pieces in range(params.max_tokens + 1):
         log_probs, state = step(latest_ids, state)
-        allowed = _constrain(log_probs, prefixes, params, end_id, forbidden_ids)
-        totals, beams, latest_ids, ended = _expand(totals, allowed, beam_size, end_id)
-        normalizer = length_penalty(num_pieces + 1, params.length_penalty)
-        _collect(finished, documents, prefixes, ended, normalizer)
+        _constrain(log_probs, prefixes, params, end_id, forbidden_ids)
+        for constraint in constraints:
+            constraint(log_probs, prefixes, documents)
+        if num_pieces == params.max_tokens:
+            _allow_only(log_probs, end_id)
+        totals, beams, latest_ids, ended = _expand(totals, log_probs, beam_size, end_id)
+        scores = ended.totals / length_penalty(num_pieces + 1, params.length_penalty)
+        if end_bonus is not None:
+            scores += end_bonus(state).gather(1, ended.beams)
+        _collect(finished, documents, prefixes, ended.beams, scores)
         if num_pieces == params.max_tokens:
             break
-        open_rows = _open_rows(finished, documents, totals, params)
+        open_rows = _open_rows(finished, documents, totals, params, num_best)
         if not open_rows:
             break
         prefixes = prefixes.gather(1, beams.unsqueeze(2).expand(-1, -1, num_pieces))
@@ -80,64 +93,66 @@ def beam_search(
 
 def _constrain(
     log_probs: Tensor, prefixes: Tensor, params: SearchParams, end_id: int, forbidden_ids: Sequence[int]
-) -> Tensor:
-    num_pieces = prefixes.shape[2]
-    if num_pieces == params.max_tokens:
-        only_end = torch.full_like(log_probs, -torch.inf)
-        only_end[:, :, end_id] = log_probs[:, :, end_id]
-        return only_end
-    log_probs = log_probs.clone()
+) -> None:
     log_probs[:, :, list(forbidden_ids)] = -torch.inf
-    if num_pieces < params.min_tokens:
+    if prefixes.shape[2] < params.min_tokens:
         log_probs[:, :, end_id] = -torch.inf
     if params.block_ngrams:
-        log_probs = block_repeated_ngrams(log_probs, prefixes, params.block_ngrams)
-    return log_probs
+        block_repeated_ngrams(log_probs, prefixes, params.block_ngrams)
 
 
-def _expand(
-    totals: Tensor, log_probs: Tensor, beam_size: int, end_id: int
-) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor]]:
+def _allow_only(log_probs: Tensor, piece: int) -> None:
+    kept = log_probs[:, :, piece].clone()
+    log_probs.fill_(-torch.inf)
+    log_probs[:, :, piece] = kept
+
+
+class _Ended(NamedTuple):
+    """Continuations by the end mark, each [B, K'']: log probability (minus infinity where there is none) and beam."""
+
+    totals: Tensor
+    beams: Tensor
+
+
+def _expand(totals: Tensor, log_probs: Tensor, beam_size: int, end_id: int) -> tuple[Tensor, Tensor, Tensor, _Ended]:
     """Takes the best continuations of each document's beams.
 
-    Returns totals, source beams and pieces [B, K'] of the open continuations, and the totals and source beams [B, K'']
-    of those that end (total minus infinity where none does).
+    Returns totals, source beams and pieces [B, K'] of the open continuations, and those that end.
     """
-    num_beams, num_pieces = log_probs.shape[1:]
-    scores = (totals.unsqueeze(2) + log_probs).flatten(1)
-    # Each beam ends at most once, so twice the beam holds enough open continuations.
-    best, flat = scores.topk(min(2 * beam_size, num_beams * num_pieces), dim=1)
-    beams, pieces = flat // num_pieces, flat % num_pieces
+    # Each beam ends at most once, so twice the beam holds enough open continuations, be they of a single beam.
+    width = min(2 * beam_size, log_probs.shape[2])
+    candidates, candidate_pieces = log_probs.topk(width, dim=2)
+    scores = (totals.unsqueeze(2) + candidates).flatten(1)
+    best, flat = scores.topk(min(2 * beam_size, scores.shape[1]), dim=1)
+    beams, pieces = flat // width, candidate_pieces.flatten(1).gather(1, flat)
     ends = pieces == end_id
     # Only an end among the K best counts: so a beam of 1 ends when the end is its first choice, like greedy search.
-    ended = best.masked_fill(~ends, -torch.inf)[:, :beam_size], beams[:, :beam_size]
-    open_scores, order = best.masked_fill(ends, -torch.inf).topk(min(beam_size, best.shape[1]), dim=1)
-    return open_scores, beams.gather(1, order), pieces.gather(1, order), ended
+    ended = _Ended(best.masked_fill(~ends, -torch.inf)[:, :beam_size], beams[:, :beam_size])
+    open_totals, order = best.masked_fill(ends, -torch.inf).topk(min(beam_size, best.shape[1]), dim=1)
+    return open_totals, beams.gather(1, order), pieces.gather(1, order), ended
 
 
 def _collect(
-    finished: list[list[Hypothesis]],
-    documents: Tensor,
-    prefixes: Tensor,
-    ended: tuple[Tensor, Tensor],
-    normalizer: float,
+    finished: list[list[Hypothesis]], documents: Tensor, prefixes: Tensor, beams: Tensor, scores: Tensor
 ) -> None:
-    totals, beams = ended
-    for row, column in (totals > -torch.inf).nonzero().tolist():
+    for row, column in (scores > -torch.inf).nonzero().tolist():
         ids = prefixes[row, beams[row, column]].tolist()
-        finished[documents[row]].append(Hypothesis(ids, totals[row, column].item() / normalizer))
+        finished[documents[row]].append(Hypothesis(ids, scores[row, column].item()))
 
 
-def _open_rows(finished: list[list[Hypothesis]], documents: Tensor, totals: Tensor, params: SearchParams) -> list[int]:
-    """The rows that go on: fewer than K ended, and an open beam that could still beat the best that ended.
+def _open_rows(
+    finished: list[list[Hypothesis]], documents: Tensor, totals: Tensor, params: SearchParams, num_best: int
+) -> list[int]:
+    """The rows that go on: fewer than K ended, and an open beam that could still enter the ``num_best`` best.
 
-    A log probability only falls, and the largest penalty divides it least: that bounds what an open beam can reach.
+    A log probability only falls, the largest penalty divides it least, and no bonus is above 0: that bounds what an
+    open beam can reach.
     """
     bounds = (totals.max(dim=1).values / length_penalty(params.max_tokens + 1, params.length_penalty)).tolist()
     rows = []
     for row, document in enumerate(documents.tolist()):
-        found = finished[document]
-        best = max((hypothesis.score for hypothesis in found), default=float("-inf"))
-        if len(found) < params.beam_size and bounds[row] > best:
+        scores = sorted((hypothesis.score for hypothesis in finished[document]), reverse=True)
+        to_beat = scores[num_best - 1] if len(scores) >= num_best else float("-inf")
+        if len(scores) < params.beam_size and bounds[row] > to_beat:
             rows.append(row)
     return rows

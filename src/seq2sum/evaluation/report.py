@@ -12,9 +12,10 @@ from seq2sum.evaluation.comparison import compare_scores
 from seq2sum.evaluation.rouge import ROUGE_TYPES, RougeScores
 from seq2sum.evaluation.significance import bootstrap_interval
 from seq2sum.evaluation.system_outputs import MODEL, SystemOutputs
+from seq2sum.evaluation.verdict import verdict
 
 LEAD_BASELINES = ("lead", "first_sentence")
-_TRAIN_KEYS = ("wall_seconds", "tokens_per_second", "num_parameters")
+_TRAIN_KEYS = ("wall_seconds", "tokens_per_second", "num_parameters", "num_train_pairs", "passes", "cut_share")
 _DIGITS = 4  # further ones would be noise of summation order
 
 
@@ -43,6 +44,7 @@ def build_report(
 
     ``systems``: ROUGE type to [mean, low, high], F1 × 100 with 95 % bootstrap intervals. ``paired``: the model against
     ``best_lead``, the better lead baseline by ROUGE-1; see :func:`seq2sum.evaluation.comparison.compare_scores`.
+    ``verdict``: what that amounts to, in words.
     """
     scores = outputs.scores
     best_lead = max(LEAD_BASELINES, key=lambda name: scores[name].means()["rouge1"])
@@ -57,7 +59,8 @@ def build_report(
         "statistics": statistics,
     }
     rounded: dict[str, Any] = _rounded(report)
-    return {**rounded, "train": dict(train)}
+    rounded["train"] = dict(train)
+    return {**rounded, "verdict": verdict(rounded)}
 
 
 def flat_metrics(report: Mapping[str, Any]) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """The decoder, parallel in time under teacher forcing and stepwise in search.
 
-Shapes: B batch, S source positions, T target positions, K beams, N queries (T or K), E embedding, D decoder size,
-H encoder size per direction.
+Shapes: B documents, S source positions, T target positions, K beams, N target rows (B, or n for each document),
+E embedding, D decoder size, F size of an encoder state.
 """
 
 from collections.abc import Sequence
@@ -10,21 +10,24 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor, nn
 
-from seq2sum.model.attention import Attention
+from seq2sum.config import AttentionKind
+from seq2sum.model.attention import build_attention
 from seq2sum.model.dropout import Noise, apply_noise
 from seq2sum.model.encoder import Encoded
+
+# Lets logits differ before the output embeddings have grown.
+FEATURE_SCALE = 4.0
 
 
 @dataclass(frozen=True)
 class Memory:
     """A batch of encoded documents as the decoder reads them; computed once, shared by all steps and beams."""
 
-    states: Tensor  # [B, S, 2H]
+    states: Tensor  # [B, S, F]
     keys: Tensor  # [B, S, D]
-    copy_keys: Tensor  # [B, S, D]
     source_ids: Tensor  # [B, S]
     source_mask: Tensor  # [B, S], True = real token
-    final_hidden: Tensor  # [B, 2H]
+    final_hidden: Tensor  # [B, F]
 
     def keep(self, document_indices: Tensor) -> "Memory":
         """The documents ``document_indices`` [B'] alone."""
@@ -52,30 +55,28 @@ class DecoderState:
 
 @dataclass(frozen=True)
 class Decoded:
-    """What the output layer and the loss need for every query."""
+    """What the output layer and the loss need for every query: [N, T] of them, or [B, K] in a step of search."""
 
-    features: Tensor  # [B, N, E]: dot products with the output embeddings give the logits
-    gate_logit: Tensor  # [B, N]: log-odds of generating rather than copying
-    copy_log_weights: Tensor  # [B, N, S]: log probability of copying each source position
-    attn_log_weights: Tensor  # [B, N, S]
+    features: Tensor  # [N, T, E]: dot products with the output embeddings give the logits
+    gate_logit: Tensor  # [N, T]: log-odds of generating rather than copying
+    attn_log_weights: Tensor  # [N, T, S]: log probability of reading, and of copying, each source position
 
 
 class Decoder(nn.Module):
     """Two LSTMs with attention between them, as in GNMT (Wu et al. 2016) and without input feeding.
 
     The bottom LSTM reads target embeddings only, so all its states are known at once under teacher forcing; they query
-    the document; the top LSTM reads state and context. The top state points at the source (copying; See et al. 2017)
-    with a query of its own, and the gate weighs pointing against generating.
+    the document; the top LSTM reads state and context. The same attention points at the piece to copy (See et al.
+    2017), and the gate weighs pointing against generating.
     """
 
-    def __init__(self, embedding_size: int, state_size: int, hidden_size: int) -> None:
+    def __init__(self, embedding_size: int, state_size: int, hidden_size: int, attention: AttentionKind) -> None:
         super().__init__()
         self.bottom = nn.LSTM(embedding_size, hidden_size)
         self.top = nn.LSTM(hidden_size + state_size, hidden_size)
         self.init_bottom = nn.Linear(state_size, 2 * hidden_size)
         self.init_top = nn.Linear(state_size, 2 * hidden_size)
-        self.attention = Attention(hidden_size, state_size)
-        self.copy_attention = Attention(hidden_size, state_size)
+        self.attention = build_attention(attention, hidden_size, state_size)
         self.to_features = nn.Linear(hidden_size + state_size, embedding_size)
         self.gate = nn.Linear(hidden_size + state_size + embedding_size, 1)
 
@@ -84,7 +85,6 @@ class Decoder(nn.Module):
         return Memory(
             states=encoded.states,
             keys=self.attention.keys(encoded.states),
-            copy_keys=self.copy_attention.keys(encoded.states),
             source_ids=source_ids,
             source_mask=source_mask,
             final_hidden=encoded.final_hidden,
@@ -97,8 +97,12 @@ class Decoder(nn.Module):
         return DecoderState(bottom_hidden, bottom_cell, top_hidden, top_cell)
 
     def forward(self, memory: Memory, embedded: Tensor, noise: Noise | None = None) -> Decoded:
-        """All steps at once for target embeddings ``embedded`` [B, T, E] (teacher forcing)."""
-        start = self.initial_state(memory)
+        """All steps at once for target embeddings ``embedded`` [N, T, E] (teacher forcing).
+
+        N is B or a multiple of it; the N / B targets of a document follow each other and share its memory.
+        """
+        num_targets = len(embedded) // len(memory.states)
+        start = self.initial_state(memory).select(embedded.new_zeros(len(memory.states), num_targets, dtype=torch.long))
         bottom = _run_in_time(self.bottom, embedded, start.bottom_hidden, start.bottom_cell)
         context, log_weights = self._attend(memory, bottom)
         top_input = apply_noise(noise, torch.cat([bottom, context], dim=-1))
@@ -115,24 +119,29 @@ class Decoder(nn.Module):
         return decoded, DecoderState(bottom, bottom_cell, top, top_cell)
 
     def _attend(self, memory: Memory, queries: Tensor) -> tuple[Tensor, Tensor]:
-        log_weights = self.attention.log_weights(queries, memory.keys, memory.source_mask)
-        return torch.bmm(log_weights.exp(), memory.states), log_weights
+        log_weights = self.attention.log_weights(_by_document(memory, queries), memory.keys, memory.source_mask)
+        context = torch.bmm(log_weights.exp(), memory.states)
+        return context.view(*queries.shape[:2], -1), log_weights.view(*queries.shape[:2], -1)
 
     def _read_out(
         self, memory: Memory, embedded: Tensor, top: Tensor, context: Tensor, log_weights: Tensor, noise: Noise | None
     ) -> Decoded:
         joined = apply_noise(noise, torch.cat([top, context], dim=-1))
         return Decoded(
-            features=apply_noise(noise, torch.tanh(self.to_features(joined))),
+            features=apply_noise(noise, FEATURE_SCALE * torch.tanh(self.to_features(joined))),
             gate_logit=self.gate(torch.cat([joined, embedded], dim=-1)).squeeze(-1),
-            copy_log_weights=self.copy_attention.log_weights(top, memory.copy_keys, memory.source_mask),
             attn_log_weights=log_weights,
         )
 
 
+def _by_document(memory: Memory, queries: Tensor) -> Tensor:
+    """The queries [N, T, D] of N = n · B rows as [B, n · T, D]: those of a document together."""
+    return queries.reshape(len(memory.states), -1, queries.shape[-1])
+
+
 def _run_in_time(lstm: nn.LSTM, inputs: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
-    """All steps of ``lstm`` over ``inputs`` [B, T, *] from ``hidden`` and ``cell`` [B, 1, D]: states [B, T, D]."""
-    start = (hidden.transpose(0, 1).contiguous(), cell.transpose(0, 1).contiguous())
+    """All steps of ``lstm`` over ``inputs`` [N, T, *] from ``hidden`` and ``cell`` [B, n, D]: states [N, T, D]."""
+    start = (hidden.flatten(0, 1).unsqueeze(0), cell.flatten(0, 1).unsqueeze(0))
     states: Tensor = lstm(inputs.transpose(0, 1).contiguous(), start)[0]
     return states.transpose(0, 1).contiguous()
 

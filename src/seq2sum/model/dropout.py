@@ -8,21 +8,26 @@ class Noise:
     """Inverted dropout (Srivastava et al. 2014) drawing from its own generator.
 
     The global generator would tie a mask to everything that ran before it, in whichever thread; a generator seeded
-    per step makes masks reproducible on resume.
+    per step makes masks reproducible on resume. With ``variational`` all positions of a row share a mask (Gal &
+    Ghahramani 2016).
     """
 
-    def __init__(self, rate: float, generator: torch.Generator) -> None:
+    def __init__(self, rate: float, variational: bool, generator: torch.Generator) -> None:
         self.rate = rate
+        self.variational = variational
         self.generator = generator
 
-    def __call__(self, values: Tensor) -> Tensor:
-        """Zeroes a share ``rate`` of ``values`` (any shape) and scales the rest up."""
+    def __call__(self, values: Tensor, time_dim: int = 1) -> Tensor:
+        """Zeroes a share ``rate`` of ``values``, positions along ``time_dim``; scales the rest up."""
         if self.rate == 0.0:
             return values
-        kept = torch.empty_like(values).bernoulli_(1.0 - self.rate, generator=self.generator)
+        shape = list(values.shape)
+        if self.variational:
+            shape[time_dim] = 1
+        kept = values.new_empty(shape).bernoulli_(1.0 - self.rate, generator=self.generator)
         return values * kept.div_(1.0 - self.rate)
 
 
-def apply_noise(noise: Noise | None, values: Tensor) -> Tensor:
+def apply_noise(noise: Noise | None, values: Tensor, time_dim: int = 1) -> Tensor:
     """``values`` with dropout, or untouched where ``noise`` is None (evaluation)."""
-    return values if noise is None else noise(values)
+    return values if noise is None else noise(values, time_dim)

@@ -5,12 +5,14 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from seq2sum.config import ModelParams, Section, read_section
+from seq2sum.config import ModelParams
 from seq2sum.data.tokenizer import Tokenizer
 from seq2sum.errors import UserError
 from seq2sum.files import write_text
 from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.model.tensor_file import write_tensors
+from seq2sum.params_file import read_section
+from seq2sum.section import Section
 
 WEIGHTS_FILE = "model.safetensors"
 MODEL_FILE = "model.json"

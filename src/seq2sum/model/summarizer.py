@@ -1,9 +1,10 @@
 """The assembled network: shared embeddings, encoder, decoder and the output distribution. No loss, no search.
 
-Shapes: B batch, S source positions, T target positions, K beams, N queries (T or K), E embedding size, V pieces.
+Shapes: B documents, S source positions, T target positions, K beams, N target rows (B, or n for each document),
+E embedding size, V pieces.
 """
 
-import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +12,17 @@ from torch import Tensor, nn
 from seq2sum.config import ModelParams
 from seq2sum.model.decoder import Decoded, Decoder, DecoderState, Memory
 from seq2sum.model.dropout import Noise, apply_noise
-from seq2sum.model.encoder import BiLSTMEncoder
+from seq2sum.model.encoder import build_encoder
+from seq2sum.model.initialization import initialize
+
+# The table starts small so that the logits do; what the LSTMs read of it is larger. Unit variance learns slower.
+EMBEDDING_SCALE = 4.0
+# Rows of logits normalized together: 256 × 8,000 floats stay near the cache.
+CHUNK_ROWS = 256
 
 
 class SummarizerModel(nn.Module):
-    """BiLSTM encoder, attentive LSTM decoder, copying; one embedding table for source, target and output.
+    """Encoder, attentive LSTM decoder, copying; one embedding table for source, target and output.
 
     Tying input and output embeddings: Press & Wolf 2017.
     """
@@ -25,30 +32,14 @@ class SummarizerModel(nn.Module):
         self.params = params
         self.embedding = nn.Embedding(vocab_size, params.embedding_size)
         self.output_bias = nn.Parameter(torch.zeros(vocab_size))
-        self.encoder = BiLSTMEncoder(params.embedding_size, params.encoder_size, params.encoder_layers)
-        self.decoder = Decoder(params.embedding_size, self.encoder.output_size, params.decoder_size)
-        self._initialize()
-
-    def _initialize(self) -> None:
-        nn.init.normal_(self.embedding.weight, std=self.params.embedding_size**-0.5)
-        for name, parameter in self.named_parameters():
-            if "bias_hh" in name:
-                nn.init.zeros_(parameter)
-            elif "bias_ih" in name:
-                # A forget gate that starts open keeps early memory and gradients alive (Jozefowicz et al. 2015).
-                nn.init.zeros_(parameter)
-                size = parameter.shape[0] // 4
-                nn.init.ones_(parameter.data[size : 2 * size])
-            elif "weight_hh" in name:
-                for gate in parameter.data.chunk(4):
-                    nn.init.orthogonal_(gate)
-            elif parameter.dim() == 2 and "embedding" not in name:
-                nn.init.xavier_uniform_(parameter)
+        self.encoder = build_encoder(params)
+        self.decoder = Decoder(params.embedding_size, params.state_size, params.decoder_size, params.attention)
+        nn.init.normal_(self.embedding.weight, std=params.embedding_size**-0.5)
+        initialize(self)
 
     def embed(self, ids: Tensor, noise: Noise | None = None) -> Tensor:
-        """Embeddings [*, E] of ``ids`` [*], scaled to unit variance."""
-        scale = math.sqrt(self.params.embedding_size)
-        return apply_noise(noise, self.embedding(ids) * scale)
+        """Embeddings [*, E] of ``ids`` [*], scaled for the LSTMs."""
+        return apply_noise(noise, self.embedding(ids) * EMBEDDING_SCALE)
 
     def encode(
         self, source_ids: Tensor, source_lengths: Tensor, source_mask: Tensor, noise: Noise | None = None
@@ -58,7 +49,7 @@ class SummarizerModel(nn.Module):
         return self.decoder.remember(encoded, source_ids, source_mask)
 
     def decode(self, memory: Memory, target_in: Tensor, noise: Noise | None = None) -> Decoded:
-        """All decoder steps for ``target_in`` [B, T] under teacher forcing."""
+        """All decoder steps for ``target_in`` [N, T] under teacher forcing; N is B or a multiple of it."""
         decoded: Decoded = self.decoder(memory, self.embed(target_in, noise), noise)
         return decoded
 
@@ -66,14 +57,67 @@ class SummarizerModel(nn.Module):
         """One decoder step for the ``latest_ids`` [B, K] of K beams per document."""
         return self.decoder.step(memory, state, self.embed(latest_ids))
 
+    @torch.no_grad()
+    def draw(self, memory: Memory, decoded: Decoded, uniforms: Tensor, is_wanted: Tensor) -> Tensor:
+        """Ids [B, K] of next pieces drawn from the output distribution, by choosing first whether to copy.
+
+        ``uniforms`` [B, K, 3], random numbers of [0, 1), decide. What is not wanted, by ``is_wanted`` [B, K], is 0.
+        """
+        to_gate, to_piece, to_position = uniforms.unbind(dim=-1)
+        generates = is_wanted
+        ids = torch.zeros_like(is_wanted, dtype=torch.long)
+        if self.params.copy_source:
+            generates = is_wanted & (to_gate < torch.sigmoid(decoded.gate_logit.float()))
+            positions = _draw(decoded.attn_log_weights.float().exp(), to_position)
+            ids = torch.where(is_wanted, memory.source_ids.gather(1, positions), 0)
+        # Only rows that generate pay for the whole vocabulary, few at a time.
+        points, features = to_piece[generates], decoded.features[generates]
+        pieces = [
+            _draw(torch.softmax(self._logits(features[rows]), dim=-1), points[rows]) for rows in _chunks(len(features))
+        ]
+        return ids.masked_scatter(generates, torch.cat([ids.new_empty(0), *pieces]))
+
+    @torch.no_grad()
     def log_probs(self, memory: Memory, decoded: Decoded) -> Tensor:
-        """Log probability [B, N, V] of every next piece: generated or copied, summed over its source positions."""
-        logits = nn.functional.linear(decoded.features, self.embedding.weight, self.output_bias)
-        generated = torch.log_softmax(logits.float(), dim=-1)
-        if not self.params.copy_source:
-            return generated
-        gate_logit = decoded.gate_logit.float().unsqueeze(-1)
-        generated = generated + nn.functional.logsigmoid(gate_logit)
-        copied = (decoded.copy_log_weights.float() + nn.functional.logsigmoid(-gate_logit)).exp()
-        index = memory.source_ids.unsqueeze(1).expand_as(copied)
-        return generated.exp().scatter_add(-1, index, copied).clamp_min(torch.finfo(torch.float32).tiny).log()
+        """Log probability [B, K, V] of every next piece: generated or copied, summed over its source positions.
+
+        Without gradients: training has a loss of its own, which never forms the mixture.
+        """
+        features, vocab_size = decoded.features.flatten(0, 1), len(self.output_bias)
+        log_probs = torch.empty(len(features), vocab_size, device=features.device)
+        for rows in _chunks(len(features)):
+            torch.log_softmax(self._logits(features[rows]), dim=-1, out=log_probs[rows])
+        log_probs = log_probs.view(*decoded.features.shape[:2], vocab_size)
+        if self.params.copy_source:
+            _mix_with_copies(log_probs, memory.source_ids, decoded)
+        return log_probs
+
+    def _logits(self, features: Tensor) -> Tensor:
+        return torch.addmm(self.output_bias, features, self.embedding.weight.t()).float()
+
+
+def _mix_with_copies(log_probs: Tensor, source_ids: Tensor, decoded: Decoded) -> None:
+    """Turns the generator's ``log_probs`` [B, K, V] in place into those of generating or copying.
+
+    Only the pieces of the document need more than the gate's share, and a piece that stands there several times gets
+    the sum of its positions: the scattered writes of the same piece are equal.
+    """
+    gate_logit = decoded.gate_logit.float().unsqueeze(-1)
+    copied = (decoded.attn_log_weights.float() + nn.functional.logsigmoid(-gate_logit)).exp_()
+    log_probs.add_(nn.functional.logsigmoid(gate_logit))
+    index = source_ids.unsqueeze(1).expand_as(copied)
+    log_probs.scatter_(-1, index, log_probs.gather(-1, index).exp_()).scatter_add_(-1, index, copied)
+    mixed = log_probs.gather(-1, index).clamp_min_(torch.finfo(torch.float32).tiny).log_()
+    log_probs.scatter_(-1, index, mixed)
+
+
+def _draw(probs: Tensor, points: Tensor) -> Tensor:
+    """Indices [*] drawn from distributions ``probs`` [*, V] by ``points`` [*] of [0, 1): inverted cumulative sums."""
+    sums = probs.cumsum(dim=-1)
+    found = torch.searchsorted(sums, points.unsqueeze(-1) * sums[..., -1:], right=True).squeeze(-1)
+    return found.clamp_max(probs.shape[-1] - 1)
+
+
+def _chunks(num_rows: int) -> Iterator[slice]:
+    for start in range(0, num_rows, CHUNK_ROWS):
+        yield slice(start, start + CHUNK_ROWS)

@@ -65,21 +65,32 @@ def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
 def make_model(folder: Path) -> None:
     import torch
 
-    from seq2sum.config import ModelParams, SearchParams
+    from seq2sum.config import SearchParams
     from seq2sum.data.tokenizer import EOS, Tokenizer
     from seq2sum.model.folder import save_model
     from seq2sum.model.summarizer import SummarizerModel
     from seq2sum.summarize import save_search
+    from tests.model.tiny import tiny_params
 
     torch.manual_seed(5)
-    sizes = {"embedding_size": 8, "encoder_size": 6, "encoder_layers": 1, "decoder_size": 10}
-    params = ModelParams.model_validate({"encoder": "bilstm", "dropout": 0.0, "copy_source": True, **sizes})
     tokenizer = Tokenizer.train(TEXTS, vocab_size=300, min_frequency=2)
-    model = SummarizerModel(params, tokenizer.vocab_size)
+    model = SummarizerModel(tiny_params(), tokenizer.vocab_size)
     # Likely to end, so that the least number of tokens makes a difference.
     model.output_bias.data[EOS] = 4.0
     save_model(folder, model, tokenizer, max_source_tokens=50)
-    search = {"beam_size": 3, "length_penalty": 0.6, "min_tokens": 4, "max_tokens": 8, "block_ngrams": 0}
+    search = {
+        "beam_size": 3,
+        "length_penalty": 0.6,
+        "min_tokens": 4,
+        "max_tokens": 8,
+        "block_ngrams": 0,
+        "coverage_penalty": 0.0,
+        "max_words": 0,
+        "source_support": False,
+        "risk_samples": 0,
+        "risk_tokenizer": "rouge",
+        "risk_seed": 1,
+    }
     save_search(folder, SearchParams.model_validate(search))
 
 
@@ -103,6 +114,7 @@ def make_scores(rouge1: float = 40.0) -> dict[str, Any]:
         "num_lead_words": 12,
         "statistics": {system: {"length_ratio": 0.9, "repeated_trigrams": 0.1} for system in systems},
         "train": {"wall_seconds": 30.0, "tokens_per_second": 1000.0, "num_parameters": 1234},
+        "verdict": "The model is better.",
     }
 
 

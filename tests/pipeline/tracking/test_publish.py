@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 
 from pipeline import publish
 from pipeline.tracking import champion, connection, registry
+from seq2sum.config import SearchParams
 from seq2sum.errors import UserError
 from seq2sum.summarize import Summarizer
 from tests.pipeline.tracking.project import (
@@ -45,7 +46,11 @@ print(json.dumps({
     "code": seq2sum.__file__,
     "own": outcome(frame),
     "greedy": outcome(frame, num_beams=1, min_tokens=1, max_tokens=2),
+    "every": outcome(frame, num_beams=2, min_tokens=2, max_tokens=6, max_words=2, length_penalty=0.0,
+                     coverage_penalty=0.5, block_ngrams=2, source_support=True, risk_samples=3,
+                     risk_tokenizer="unicode", risk_seed=4),
     "bad param": outcome(frame, num_beams=0),
+    "bad kind": outcome(frame, source_support="yes"),
     "empty": outcome(pandas.DataFrame({"document": ["text", "  "]})),
     "null": outcome(pandas.DataFrame({"document": ["text", None]})),
     "number": outcome(pandas.DataFrame({"document": [1.5]})),
@@ -148,6 +153,19 @@ def test_the_model_loads_and_answers_without_this_project(client: MlflowClient, 
     for name, search in {
         "own": summarizer.search,
         "greedy": summarizer.search.model_copy(update={"beam_size": 1, "min_tokens": 1, "max_tokens": 2}),
+        "every": SearchParams(
+            beam_size=2,
+            min_tokens=2,
+            max_tokens=6,
+            max_words=2,
+            length_penalty=0.0,
+            coverage_penalty=0.5,
+            block_ngrams=2,
+            source_support=True,
+            risk_samples=3,
+            risk_tokenizer="unicode",
+            risk_seed=4,
+        ),
     }.items():
         summaries = summarizer.summarize(TEXTS, search)
         assert answers[name]["summary"] == [summary.text for summary in summaries]
@@ -156,6 +174,7 @@ def test_the_model_loads_and_answers_without_this_project(client: MlflowClient, 
     assert answers["own"]["summary"] != answers["greedy"]["summary"]
     for case, words in {
         "bad param": "num_beams",
+        "bad kind": "source_support",
         "empty": "Row 1",
         "null": "Row 1",
         "number": "document",

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from seq2sum.config import DebianSource
 from seq2sum.data.pairs import Pair, Split
 from seq2sum.data.sources.base import DataCard, Fetched
 from seq2sum.data.sources.debian_apt import fetch_with_apt, has_apt
@@ -26,6 +25,7 @@ from seq2sum.data.sources.descriptions import (
     read_packages,
     templates,
 )
+from seq2sum.data_config import DebianSource
 from seq2sum.errors import UserError
 
 

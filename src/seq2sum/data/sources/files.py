@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seq2sum.config import FilesSource
 from seq2sum.data.pairs import Pair, Split
 from seq2sum.data.sources.base import DataCard, Fetched
 from seq2sum.data.sources.fields import as_key, as_text
 from seq2sum.data.sources.located import locate_files
 from seq2sum.data.sources.rows import read_rows
+from seq2sum.data_config import FilesSource
 from seq2sum.errors import UserError
 
 

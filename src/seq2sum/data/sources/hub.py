@@ -5,10 +5,10 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from seq2sum.config import HubSource
 from seq2sum.data.pairs import Pair, Split
 from seq2sum.data.sources.base import DataCard
 from seq2sum.data.sources.fields import as_text
+from seq2sum.data_config import HubSource
 from seq2sum.errors import UserError
 
 _BATCH_ROWS = 256

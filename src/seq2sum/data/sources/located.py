@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2sum.config import DebianSource, FilesSource, HubSource, SplitName
+from seq2sum.data_config import DebianSource, FilesSource, HubSource, SplitName
 from seq2sum.errors import UserError
 from seq2sum.files import sha256_of
 

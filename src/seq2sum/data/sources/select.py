@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from seq2sum.config import DebianSource, FilesSource, HubSource
 from seq2sum.data.sources.base import Source
 from seq2sum.data.sources.debian import DebianDescriptions
 from seq2sum.data.sources.files import FilePairs
 from seq2sum.data.sources.hub import HubPairs
+from seq2sum.data_config import DebianSource, FilesSource, HubSource
 
 
 def open_source(source: DebianSource | HubSource | FilesSource, downloads: Path) -> Source:

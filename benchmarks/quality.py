@@ -1,0 +1,59 @@
+"""Keeps the scores of the evaluation that stands in reports/ as a row of benchmarks/quality.json.
+
+``python -m benchmarks.quality CORPUS PRESET`` after ``dvc repro``; a row of the same corpus, preset and seed gives way.
+"""
+
+import argparse
+import importlib.metadata
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline import lineage, paths
+from seq2sum.files import write_json
+from seq2sum.params_file import load_params
+
+ROWS = Path("benchmarks/quality.json")
+COMMAND = "make preset PRESET={preset} && make run"
+
+
+def row(corpus: str, preset: str) -> dict[str, Any]:
+    """The whole test split's scores with intervals, the lead's, the cost, and what made them."""
+    scores, train = json.loads(paths.SCORES.read_bytes()), json.loads(paths.TRAIN_REPORT.read_bytes())
+    machine = lineage.machine_tags()
+    return {
+        "corpus": corpus,
+        "preset": preset,
+        "seed": load_params(paths.PARAMS).train.seed,
+        "num_test_pairs": scores["num_pairs"],
+        "signature": scores["signature"],
+        "model": scores["systems"]["model"],
+        scores["best_lead"]: scores["systems"][scores["best_lead"]],
+        "paired": scores["paired"],
+        "train_seconds": train["wall_seconds"],
+        "train_steps": train["steps"],
+        "num_parameters": train["num_parameters"],
+        "precision": train["precision"],
+        "machine": {key: machine[key] for key in ("cpu", "cpu_cores", "threads", "gpu")},
+        "torch": importlib.metadata.version("torch"),
+        "params": lineage.flat_params(paths.PARAMS),
+        "command": COMMAND.format(preset=preset),
+    }
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
+    parser.add_argument("corpus")
+    parser.add_argument("preset")
+    arguments = parser.parse_args()
+    new = row(arguments.corpus, arguments.preset)
+    rows = json.loads(ROWS.read_bytes()) if ROWS.exists() else []
+    identity = ("corpus", "preset", "seed")
+    kept = [old for old in rows if any(old[key] != new[key] for key in identity)]
+    write_json(ROWS, sorted([*kept, new], key=lambda one: [str(one[key]) for key in identity]))
+    print(f"{ROWS}: {len(kept) + 1} rows")
+
+
+if __name__ == "__main__":
+    main()

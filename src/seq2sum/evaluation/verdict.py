@@ -1,0 +1,48 @@
+"""Whether the model earns its place beside the lead baselines, in words; and where not, what may be the cause."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# Below these a network that starts from nothing has seen too little; measured on corpora of e-mails and descriptions.
+ENOUGH_PAIRS = 5_000
+ENOUGH_PASSES = 5.0
+LARGE_CUT_SHARE = 0.2
+# ROUGE-1 between the best lead and the sentence oracle below which first sentences are the summaries already.
+SMALL_MARGIN = 3.0
+LEVEL = 0.05
+
+
+def verdict(report: Mapping[str, Any]) -> str:
+    """One sentence on the gain in ROUGE-1 over the best lead baseline, and the likely causes if there is none."""
+    gain, lead = report["paired"]["rouge1"], report["best_lead"].replace("_", " ")
+    measured = f"{gain['delta']:+.2f} ROUGE-1 against the best lead baseline ({lead}), p = {gain['p']:.3f}"
+    if gain["delta"] > 0 and gain["p"] < LEVEL:
+        return f"The model is better than the first words of its documents: {measured}."
+    causes = _causes(report) or ["none that these numbers tell: look at reports/samples.jsonl"]
+    return "\n".join(
+        [f"The model is NOT shown to be better than the first words of its documents: {measured}.", "Likely causes:"]
+        + [f"- {cause}" for cause in causes]
+    )
+
+
+def _causes(report: Mapping[str, Any]) -> list[str]:
+    train, systems = report["train"], report["systems"]
+    margin = systems["oracle"]["rouge1"][0] - systems[report["best_lead"]]["rouge1"][0]
+    causes = []
+    if train["num_train_pairs"] < ENOUGH_PAIRS:
+        causes.append(
+            f"{train['num_train_pairs']:,} training pairs are few for a network that starts from nothing; bring more, "
+            "or raise train.pretrain.max_steps, which learns from the documents alone"
+        )
+    if train["passes"] < ENOUGH_PASSES:
+        causes.append(f"it read the pairs {train['passes']:.1f} times; raise train.max_steps (or `make full`)")
+    if train["cut_share"] > LARGE_CUT_SHARE:
+        causes.append(
+            f"{train['cut_share']:.0%} of the documents were cut before their end; raise encode.max_source_tokens"
+        )
+    if margin < SMALL_MARGIN:
+        causes.append(
+            f"the best sentences of a document score only {margin:.1f} ROUGE-1 more than its first words: "
+            "there is little to win here"
+        )
+    return causes

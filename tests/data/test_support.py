@@ -1,0 +1,46 @@
+import pytest
+
+from seq2sum.data.support import cased_words, ordinary_words, unsupported_claims
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Anna's e-mail, at 9:30.", ["Anna", "s", "e", "mail", "at", "9:30"]),
+        ("1,200.5 or v2.13.0; 3. 4 and 3..4", ["1,200.5", "or", "v2.13.0", "3", "4", "and", "3", "4"]),
+        ("a.b 2.x x.2", ["a", "b", "2", "x", "x", "2"]),
+        ("第3章 Größe_2", ["第", "3", "章", "Größe", "2"]),
+    ],
+)
+def test_words_keep_their_case_and_numbers_what_joins_their_digits(text: str, words: list[str]) -> None:
+    assert cased_words(text) == words
+
+
+@pytest.mark.parametrize(
+    ("summary", "document", "unsupported"),
+    [
+        ("the ferry of Anna", "ANNA has a ferry", []),
+        ("The Ferry", "the ferry", []),
+        ("Boat of Anna in 2024", "a ferry", ["Boat", "Anna", "2024"]),
+        ("3.5 of 3", "3 or 5", ["3.5"]),
+        ("3 of 5", "3.5", ["3", "5"]),
+        ("a new boat, three of them", "a ferry", []),
+        ("mp3 iPhone", "mp4 phone", ["mp3", "iPhone"]),
+        ("", "a", []),
+        ("A", "", ["A"]),
+    ],
+)
+def test_claims_are_numbers_and_capitalised_words_that_the_document_lacks(
+    summary: str, document: str, unsupported: list[str]
+) -> None:
+    assert unsupported_claims(summary, document) == unsupported
+
+
+def test_an_ordinary_word_may_be_the_first_alone() -> None:
+    assert unsupported_claims("Boat Boat", "a ferry", {"boat"}) == ["Boat"]
+    assert unsupported_claims("BOAT", "a ferry", {"boat"}) == ["BOAT"]
+
+
+def test_ordinary_are_whole_pieces_learnt_before_their_capitalised_form() -> None:
+    pieces = [b"", b" boat", b" Anna", b" Boat", b" anna", b" sea", b"ferry", b" mp3", b" ", b" \xc3", b" Sun"]
+    assert ordinary_words(pieces) == {"boat", "sea"}

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+import torch
+
+from seq2sum.data.batch import make_source
+from seq2sum.data.tokenizer import Tokenizer
+from seq2sum.drawing import draw_summaries
+from seq2sum.evaluation.fast_rouge import RougeReward
+from seq2sum.model.summarizer import SummarizerModel
+from seq2sum.risk import ExpectedRouge
+from tests.model.tiny import tiny_params
+from tests.test_summarize import TEXTS, changed
+
+
+@pytest.fixture(scope="module")
+def parts():
+    tokenizer = Tokenizer.train(TEXTS, vocab_size=320, min_frequency=2)
+    torch.manual_seed(5)
+    model = SummarizerModel(tiny_params(), tokenizer.vocab_size)
+    rows = [np.array(ids) for ids in tokenizer.encode_batch(TEXTS)]
+    source = make_source(rows)
+    return model, tokenizer, rows, model.encode(source.source_ids, source.source_lengths, source.source_mask)
+
+
+def test_the_expectation_is_the_mean_over_what_is_drawn_and_the_candidates(parts):
+    model, tokenizer, rows, memory = parts
+    search = changed(risk_samples=5, max_tokens=6)
+    judge = ExpectedRouge(model, tokenizer, search)
+    drawn = draw_summaries(model, memory, torch.stack([judge._uniforms(row) for row in rows], dim=1))
+    candidates = [["a tool", tokenizer.decode(samples[0])] for samples in drawn]
+    rouge = RougeReward("rouge")
+    for found, texts, samples in zip(judge(memory, rows, candidates), candidates, drawn, strict=True):
+        references = [*(tokenizer.decode(ids) for ids in samples), *texts]
+        expected = [np.mean([rouge([text], [reference])[0] for reference in references]) for text in texts]
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_what_is_drawn_ends_within_the_limit_and_holds_no_end(parts):
+    model, _, rows, memory = parts
+    uniforms = torch.rand((4, len(rows), 7, 3), generator=torch.Generator().manual_seed(1))
+    drawn = draw_summaries(model, memory, uniforms)
+    assert [len(samples) for samples in drawn] == [7] * len(rows)
+    assert all(len(ids) <= 4 and 2 not in ids for samples in drawn for ids in samples)
+    again = draw_summaries(model, memory, uniforms)
+    assert [[ids.tolist() for ids in samples] for samples in again] == [
+        [ids.tolist() for ids in samples] for samples in drawn
+    ]
