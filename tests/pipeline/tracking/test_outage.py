@@ -41,9 +41,9 @@ def test_no_point_is_lost_or_doubled_when_server_and_trainer_are_killed(
         return experiment is not None and bool(client.search_runs([experiment.experiment_id]))
 
     first = start_trainer(project, range(1, 100_000), 0.05, "finish", server.uri)
-    wait_for(has_begun, 60)
+    wait_for(has_begun, 240)
     run_id = runs.find_or_make_run(client, TRAIN_KEY)
-    wait_for(lambda: history("train/loss"), 60)
+    wait_for(lambda: history("train/loss"), 240)
     server.kill()
     time.sleep(1)
     first.kill()
@@ -58,7 +58,7 @@ def test_no_point_is_lost_or_doubled_when_server_and_trainer_are_killed(
     (checkpoints / "journal.jsonl").write_text("".join(kept))
     last = reached + LAST_STEP
     second = start_trainer(project, range(len(kept) + 1, last + 1), 0.05, "finish", server.uri)
-    wait_for(lambda: any(step > reached for step, _ in history("train/loss")), 90)
+    wait_for(lambda: any(step > reached for step, _ in history("train/loss")), 240)
     server.signal(signal.SIGSTOP)
     try:
         slowest_step, _ = second.communicate()
