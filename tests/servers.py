@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -108,28 +109,27 @@ def s3_store(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def postgres(folder: Path, password: str) -> Iterator[str]:
+def postgres(password: str) -> Iterator[str]:
     """A PostgreSQL cluster of its own with a database `mlflow`; its address. As root it runs as the user postgres."""
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    data, secret, port = folder / "postgres", folder / "secret", free_port()
+    folder, port, prefix = Path(tempfile.mkdtemp(prefix="postgres-")), free_port(), []
+    secret, data = folder / "secret", folder / "data"
     secret.write_text(password)
-    data.mkdir()
-    prefix = []
     if os.getuid() == 0:
         prefix = ["runuser", "-u", "postgres", "--"]
-        folder.chmod(0o755)
-        for path in (data, secret):
+        for path in (folder, secret):
             shutil.chown(path, "postgres", "postgres")
 
     def run(program: str, *arguments: str) -> None:
         command = [*prefix, str(programs / program), *arguments]
-        done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        # Not captured: a server that stays would keep the pipe open.
+        with (folder.parent / f"{folder.name}.log").open("ab") as log:
+            subprocess.run(command, cwd="/", stdout=log, stderr=log, check=True)
 
-    run("initdb", "-D", str(data), "-U", "mlflow", "-A", "scram-sha-256", "--pwfile", str(secret))
-    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={data}"
-    run("pg_ctl", "-D", str(data), "-w", "-l", str(data / "log"), "-o", options, "start")
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder}"
     try:
+        run("initdb", "-D", str(data), "-U", "mlflow", "-A", "scram-sha-256", "--pwfile", str(secret))
+        run("pg_ctl", "-D", str(data), "-w", "-o", options, "start")
         import psycopg2
 
         connected = psycopg2.connect(host="127.0.0.1", port=port, user="mlflow", password=password, dbname="postgres")
@@ -138,4 +138,7 @@ def postgres(folder: Path, password: str) -> Iterator[str]:
         connected.close()
         yield f"postgresql://mlflow:{password}@127.0.0.1:{port}/mlflow"
     finally:
-        run("pg_ctl", "-D", str(data), "-w", "-m", "fast", "stop")
+        if (data / "postmaster.pid").exists():
+            run("pg_ctl", "-D", str(data), "-w", "-m", "fast", "stop")
+        shutil.rmtree(folder)
+        (folder.parent / f"{folder.name}.log").unlink()

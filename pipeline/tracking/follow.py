@@ -17,7 +17,7 @@ import psutil
 
 from pipeline import lineage, paths
 from pipeline.tracking import connection, runs
-from pipeline.tracking.journal import JOURNAL_NAME, PACE_NAME, read_growing_journal
+from pipeline.tracking.journal import JOURNAL_NAME, PACE_NAME, Point, read_growing_journal
 from pipeline.tracking.live import OUTCOME_NAME
 from pipeline.tracking.outbox import Outbox, opened_outbox
 
@@ -28,11 +28,14 @@ log = logging.getLogger("follow")
 
 POLL_SECONDS = 2.0
 RETRY_SECONDS = 10.0
+SAMPLE_SECONDS = 15.0
 # After the training's end, the server gets this long to take the rest.
 DRAIN_SECONDS = 20.0
 # A follower of the same training's earlier, killed attempt may still be draining.
 LOCK_SECONDS = 90.0
 TRAINER_TAG = "trainer"
+# Sections that say how a model is judged.
+JUDGING = ("evaluate.", "promote.")
 OUTCOMES = ("FINISHED", "FAILED", "KILLED")
 
 
@@ -41,10 +44,24 @@ class Trainer:
 
     def __init__(self, pid: int) -> None:
         self.tag = f"{socket.gethostname()} {pid} {_start_time(pid)}"
+        self._process = psutil.Process(pid) if self.is_running() else None
 
     def is_running(self) -> bool:
         """Whether it still runs; a zombie does not."""
         return is_running(self.tag)
+
+    def usage(self, seconds: int) -> list[Point]:
+        """Its share of one core since the last call, in percent, and its memory, as points at ``seconds``."""
+        if self._process is None:
+            return []
+        try:
+            load, memory = self._process.cpu_percent(), self._process.memory_info().rss
+        except psutil.Error:
+            return []
+        return [
+            Point("system/trainer_cpu_percent", seconds, load),
+            Point("system/trainer_memory_gib", seconds, memory / 2**30),
+        ]
 
 
 def _start_time(pid: int) -> float | None:
@@ -72,7 +89,7 @@ class LiveRun:
         runs.set_tags(client, self.run_id, {TRAINER_TAG: trainer.tag})
         # How a model is judged may change after its training and is left to `publish`.
         params = lineage.flat_params(paths.PARAMS).items()
-        runs.log_params(client, self.run_id, {key: value for key, value in params if not key.startswith("evaluate.")})
+        runs.log_params(client, self.run_id, {key: value for key, value in params if not key.startswith(JUDGING)})
         client.update_run(self.run_id, status="RUNNING")
         self._sender = runs.PointSender(client, self.run_id)
 
@@ -89,11 +106,16 @@ def follow(folder: Path, train_key: str, trainer: Trainer) -> None:
     """Streams the journals in ``folder`` until the training is over and its points are sent or can't be."""
     live: LiveRun | None = None
     over_at: float | None = None
+    sample_at = time.monotonic()
     with opened_outbox(folder, LOCK_SECONDS) as outbox:
         while True:
             # Asked before reading, so that what was written until then is read after.
             outcome = _outcome(folder, trainer)
             outbox.add([*read_growing_journal(folder / JOURNAL_NAME), *read_growing_journal(folder / PACE_NAME)])
+            if outcome is None and time.monotonic() > sample_at:
+                # Seconds since the training's first point, so that a resumed training's come after.
+                outbox.add(trainer.usage(outbox.seconds()))
+                sample_at = time.monotonic() + SAMPLE_SECONDS
             pause = POLL_SECONDS
             try:
                 live = live or LiveRun(connection.connect(), train_key, trainer)

@@ -58,6 +58,11 @@ class Outbox:
             stream.write("".join(lines).encode())
         self._points |= new
 
+    def seconds(self) -> int:
+        """Whole seconds since the first point was seen; 0 where there is none."""
+        first = next(iter(self._points.values()), None)
+        return 0 if first is None else time.time_ns() // 1_000_000_000 - first.timestamp // 1000
+
     def points(self) -> list[StampedPoint]:
         """All points so far."""
         return list(self._points.values())

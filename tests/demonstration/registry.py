@@ -119,7 +119,7 @@ def main() -> None:
     password = secrets.token_urlsafe(12)
     commit(project, "a small corpus")
     try:
-        with postgres(server, password) as store, s3_store(server) as endpoint:
+        with postgres(password) as store, s3_store(server) as endpoint:
             mlflow = MlflowServer(
                 server, store, f"s3://{BUCKET}", ("--app-name", "basic-auth"),
                 {**S3_ENVIRONMENT, "MLFLOW_S3_ENDPOINT_URL": endpoint, "MLFLOW_AUTH_ADMIN_PASSWORD": password,

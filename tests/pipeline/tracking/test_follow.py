@@ -44,7 +44,16 @@ def test_a_run_ends_as_its_training_ended(client: MlflowClient, checkpoints: Pat
     assert steps_of(client, "pace/elapsed_seconds") == [1]
     encoder_size = yaml.safe_load(Path("params.yaml").read_text())["train"]["model"]["encoder_size"]
     assert run.data.params["train.model.encoder_size"] == str(encoder_size)
-    assert not any(key.startswith("evaluate.") for key in run.data.params)
+    assert not any(key.startswith(("evaluate.", "promote.")) for key in run.data.params)
+
+
+def test_a_trainers_load_and_memory_are_measured_as_long_as_it_lives() -> None:
+    usage = {point.key: (point.step, point.value) for point in Trainer(os.getpid()).usage(7)}
+    step, gib = usage["system/trainer_memory_gib"]
+    assert step == 7
+    assert 0.01 < gib < 100
+    assert usage["system/trainer_cpu_percent"][1] >= 0
+    assert dead_trainer().usage(7) == []
 
 
 def test_a_trainer_gone_without_a_word_was_killed_and_goes_on_in_the_same_run(
