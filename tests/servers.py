@@ -60,7 +60,11 @@ class MlflowServer:
                 stderr=log,
                 start_new_session=True,
             )
-        wait_for(self._is_up, 240)
+        try:
+            wait_for(self._is_up, 900)
+        except BaseException:
+            self.kill()
+            raise
 
     def _is_up(self) -> bool:
         assert self._process.poll() is None, (self._folder / "server.log").read_text()
@@ -74,7 +78,8 @@ class MlflowServer:
         os.killpg(self._process.pid, number)
 
     def kill(self) -> None:
-        self.signal(signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            self.signal(signal.SIGKILL)
         self._process.wait()
 
 
@@ -130,13 +135,12 @@ def postgres(password: str) -> Iterator[str]:
     try:
         run("initdb", "-D", str(data), "-U", "mlflow", "-A", "scram-sha-256", "--pwfile", str(secret))
         run("pg_ctl", "-D", str(data), "-w", "-o", options, "start")
-        import psycopg2
+        import psycopg
 
-        connected = psycopg2.connect(host="127.0.0.1", port=port, user="mlflow", password=password, dbname="postgres")
-        connected.autocommit = True
-        connected.cursor().execute("CREATE DATABASE mlflow")
-        connected.close()
-        yield f"postgresql://mlflow:{password}@127.0.0.1:{port}/mlflow"
+        address = f"postgresql://mlflow:{password}@127.0.0.1:{port}"
+        with psycopg.connect(f"{address}/postgres", autocommit=True) as connected:
+            connected.execute("CREATE DATABASE mlflow")
+        yield f"{address}/mlflow"
     finally:
         if (data / "postmaster.pid").exists():
             run("pg_ctl", "-D", str(data), "-w", "-m", "fast", "stop")
