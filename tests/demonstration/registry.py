@@ -129,8 +129,10 @@ def main() -> None:
                 story(project, mlflow, password)
             finally:
                 mlflow.kill()
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(temporary)
+    except BaseException:
+        print(f"the servers' logs are in {server}", file=sys.stderr)
+        raise
 
 
 def story(project: Path, mlflow: MlflowServer, password: str) -> None:
@@ -140,12 +142,14 @@ def story(project: Path, mlflow: MlflowServer, password: str) -> None:
     threads = {"SEQ2SUM_THREADS": "1", "SEQ2SUM_WORKERS": "1", "OMP_NUM_THREADS": "1"}
     shell = Shell(project, {**os.environ, **path, **threads, **tracking, "MLFLOW_TRACKING_PASSWORD": password})
     publish = "python -m pipeline.publish"
+    set_params(project, {"train.max_steps": 8, "train.pretrain.max_steps": 0, "train.reward.max_steps": 0})
+    commit(project, "train little")
     shell(f"dvc repro -q && {publish}", lines=16)
-    set_params(project, {"train.max_steps": 500})
+    set_params(project, {"train.max_steps": 60})
     commit(project, "train longer")
     shell(f"dvc repro -q && {publish}", lines=16)
     shell("seq2sum promote")
-    set_params(project, {"train.max_steps": 30})
+    set_params(project, {"train.max_steps": 4})
     commit(project, "train far too short")
     shell(f"dvc repro -q && {publish}", lines=16)
     shell("seq2sum promote", status=1)
