@@ -4,12 +4,14 @@ import itertools
 import json
 import multiprocessing
 import random
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tqdm import tqdm
 
 from seq2sum.config import TrainParams, num_directions
 from seq2sum.errors import UserError
@@ -238,6 +240,12 @@ def test_a_reward_phase_that_only_harms_leaves_the_weights_as_they_were(tmp_path
 NUM_KILLS = 20
 
 
+def run_with_own_locks(folder, params):
+    """The progress bar's lock is one of all processes forked from here: a child killed in it would stop the others."""
+    tqdm.set_lock(threading.RLock())
+    run(folder, params)
+
+
 def test_killed_at_any_moment_the_result_is_that_of_an_undisturbed_run(tmp_path):
     """A process each time, killed at a random moment: in a step, a validation, a checkpoint or the change of phase."""
     params = three_phases(max_steps=1000, checkpoint_every=10, validate_every=40)
@@ -246,7 +254,7 @@ def test_killed_at_any_moment_the_result_is_that_of_an_undisturbed_run(tmp_path)
     rng = random.Random(1)
     context = multiprocessing.get_context("fork")
     for _ in range(NUM_KILLS):
-        process = context.Process(target=run, args=(folder, params))
+        process = context.Process(target=run_with_own_locks, args=(folder, params))
         process.start()
         time.sleep(rng.uniform(0.02, 0.25))
         assert process.is_alive(), "it ended before it could be killed"
