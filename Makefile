@@ -8,7 +8,7 @@ include scripts/environment.sh
 
 PRESET ?= default
 
-.PHONY: help setup run full preset study simulate-gate demo-registry test check lint types contracts format lock clean
+.PHONY: help setup run full preset study simulate-gate demo-registry demo-spark test check lint types contracts format lock clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -36,6 +36,10 @@ simulate-gate: setup ## Measure how often the promotion gate errs, as params.yam
 
 demo-registry: setup ## A model's life against real servers (needs Debian's postgresql): prints a transcript
 	python -m tests.demonstration.registry
+
+demo-spark: setup ## A large table scored by a local Spark as by one process (needs Java 17 or later)
+	uv pip install --quiet --target .cache/spark --require-hashes -r requirements/spark.txt
+	PYTHONPATH=.cache/spark python -m tests.demonstration.table
 
 test: setup ## Run the tests (some of them: TESTS=tests/data)
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile $(TESTS)

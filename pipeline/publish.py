@@ -7,6 +7,7 @@ import hashlib
 import json
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -101,14 +102,14 @@ def publish(results: Results) -> Published:
         runs.PointSender(client, run_id).send(outbox)
         kept_params = runs.log_params(client, run_id, lineage.flat_params(paths.PARAMS))
         tags = {**lineage.code_tags(), **lineage.machine_tags()}
-        runs.set_missing_tags(client, run_id, tags)
+        runs.set_missing_tags(client, run_id, {**tags, **lineage.flow_tags()})
         runs.set_tags(client, run_id, lineage.lock_tags())
         runs.log_inputs(client, run_id, [(INPUTS[path], results.data[path]) for path in INPUTS if path in results.data])
         runs.log_changed_metrics(client, run_id, result_metrics(results), results.last_step)
         version = registry.find_version(client, results.publish_key)
         is_new = version is None
         if version is None:
-            _upload_files(client, run_id)
+            _upload_files(client, run_id, results.data)
             version = _add_version(client, run_id, results, tags)
         alias = championship.welcome(client, version)
         # Publishing is not part of the training's time.
@@ -136,11 +137,14 @@ def result_metrics(results: Results) -> dict[str, float]:
     return metrics | {"training/device_seconds": devices * float(results.train.get("wall_seconds", 0))}
 
 
-def _upload_files(client: "MlflowClient", run_id: str) -> None:
+def _upload_files(client: "MlflowClient", run_id: str, tracked: Iterable[Path]) -> None:
+    """``tracked``: what dvc.lock knows. Other reports, such as the gate's, are not this training's."""
     client.log_artifact(run_id, str(paths.PARAMS))
     client.log_artifact(run_id, str(paths.DVC_LOCK))
     client.log_text(run_id, lineage.environment_listing(), "environment.txt")
-    client.log_artifacts(run_id, str(paths.REPORTS), "reports")
+    for path in tracked:
+        if path.parts[0] == paths.REPORTS.name:
+            client.log_artifact(run_id, str(path), path.parent.as_posix())
     if paths.DATA_CARD.exists():
         client.log_artifact(run_id, str(paths.DATA_CARD), "data")
 

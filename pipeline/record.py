@@ -26,6 +26,7 @@ OUTPUTS = "outputs.parquet"
 SAMPLE = "sample.jsonl"
 PROVENANCE = "provenance.json"
 CARD = "card.md"
+ENVIRONMENT_LOCK = "environment.lock"
 # Documents whose summaries a version is verified by.
 SAMPLE_DOCUMENTS = 20
 # What each file of a model folder is called in provenance and tags.
@@ -83,6 +84,8 @@ def record_folder(scores: dict[str, Any], facts: dict[str, Any]) -> Iterator[Pat
         shutil.copy(paths.HYPOTHESES, folder / OUTPUTS)
         shutil.copy(paths.PARAMS, folder)
         shutil.copy(paths.DVC_LOCK, folder)
+        if paths.ENVIRONMENT_LOCK.exists():
+            shutil.copy(paths.ENVIRONMENT_LOCK, folder / ENVIRONMENT_LOCK)
         write_json(folder / PROVENANCE, facts)
         write_text(folder / CARD, model_card(scores, facts, read_json(paths.DATA_CARD)))
         documents = [pair.document for pair in itertools.islice(read_pairs(paths.TEST_PAIRS), SAMPLE_DOCUMENTS)]

@@ -48,12 +48,19 @@ def promote(version: Named = "challenger", json_output: Json = False) -> None:
 
 @app.command()
 def history(json_output: Json = False) -> None:
-    """List who was champion when, by whom and why: the promotion ledger, the oldest entry first."""
+    """List who was champion when, by whom and why: the promotion ledger, the oldest entry first.
+
+    Exit status 1 if something is wrong with it; standard error says what.
+    """
     with user_errors():
         from pipeline import succession
 
         for entry in succession.history():
             print(entry.text() if json_output else _line(entry))
+        found = succession.ledger_problems()
+    if found:
+        print("\n".join(found), file=sys.stderr)
+        raise typer.Exit(BROKEN)
 
 
 @app.command()
@@ -62,15 +69,13 @@ def champion(
 ) -> None:
     """Print the champion's version number, now or at a time gone by. Exit status 1 if there was none."""
     with user_errors():
-        from datetime import UTC, datetime
-
         from pipeline import succession
 
-        entry = succession.champion_of(succession.parse_moment(at) if at else datetime.now(UTC))
-        if entry is None or entry.version is None:
-            print("there was no champion", file=sys.stderr)
-            raise typer.Exit(1)
-        print(entry.version)
+        version = succession.champion_of(succession.parse_moment(at) if at else None)
+    if version is None:
+        print("there was no champion" if at else "there is no champion", file=sys.stderr)
+        raise typer.Exit(1)
+    print(version)
 
 
 @app.command()

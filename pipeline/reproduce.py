@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from seq2sum.files import sha256_of
 DVC_CONFIG = Path(".dvc/config.local")
 # What the train stage writes; the search settings are the evaluate stage's.
 TRAINED = ("weights", "tokenizer", "config")
+# A line of `dvc remote list`: name and folder of a remote that is one.
+_FOLDER_REMOTE = re.compile(r"^(\S+)\s+(/.*?)(?:\s+\(default\))?$", re.MULTILINE)
 
 
 class Reproduction(NamedTuple):
@@ -79,6 +82,9 @@ def _restore(tree: Path, about: Path) -> None:
         shutil.copy(DVC_CONFIG, tree / DVC_CONFIG)
     cache = _dvc(Path.cwd(), {}, "cache", "dir")
     _dvc(tree, {}, "cache", "dir", "--local", cache.strip().splitlines()[-1])
+    # A folder that the configuration names relative to itself would be another one from there.
+    for name, folder in re.findall(_FOLDER_REMOTE, _dvc(Path.cwd(), {}, "remote", "list")):
+        _dvc(tree, {}, "remote", "modify", "--local", name, "url", folder)
 
 
 def _make(tree: Path, facts: dict[str, str], pull_only: bool) -> None:

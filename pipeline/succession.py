@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.tracking import championship, connection, registry
 from pipeline.tracking.chain import Entry, champion_at, problems
 from pipeline.tracking.championship import ChampionChangedError
-from pipeline.tracking.ledger import Ledger, anchors_of
+from pipeline.tracking.ledger import Ledger, anchors_of, checked_entries
 from seq2sum.errors import UserError
 from seq2sum.files import write_text
 
@@ -28,13 +28,14 @@ def ledger_problems(export: Path | None = None) -> list[str]:
     """What is wrong with the ledger, a line each: its chain, its anchors and, if given, an earlier export's entries."""
     client = connection.connect()
     with connection.mlflow_errors():
-        ledger, versions = _ledger(client), registry.versions(client)
-        anchors = anchors_of({one.number: one.tags for one in versions})
+        ledger, versions = Ledger.find(client), registry.versions(client)
+        if ledger is None and not _anchors(versions):
+            raise _no_ledger()
         try:
-            entries = ledger.entries()
+            entries = ledger.entries() if ledger else []
         except UserError as error:
             return [str(error)]
-    found = problems(entries, anchors)
+    found = problems(entries, _anchors(versions))
     if export is not None:
         now = [entry.text() for entry in entries]
         try:
@@ -59,9 +60,18 @@ def export_ledger(path: Path) -> int:
     return len(entries)
 
 
-def champion_of(moment: datetime) -> Entry | None:
-    """The entry that made the champion of that moment."""
-    return champion_at(history(), moment)
+def champion_of(moment: datetime | None) -> str | None:
+    """The number of the version that was champion at that moment, or of the one that is; None if there is none.
+
+    Raises UserError for a moment gone by if the ledger was tampered with.
+    """
+    client = connection.connect()
+    with connection.mlflow_errors():
+        versions = registry.versions(client)
+        if moment is None:
+            return next((one.number for one in versions if registry.CHAMPION in one.aliases), None)
+        entry = champion_at(checked_entries(_ledger(client), _anchors(versions)), moment)
+        return entry.version if entry else None
 
 
 def parse_moment(text: str) -> datetime:
@@ -113,5 +123,13 @@ def _before(entries: Sequence[Entry], champion: str) -> str:
 def _ledger(client: "MlflowClient") -> Ledger:
     found = Ledger.find(client)
     if found is None:
-        raise UserError(f"{connection.model_name()!r} has no promotion ledger yet. The first `make run` begins it.")
+        raise _no_ledger()
     return found
+
+
+def _no_ledger() -> UserError:
+    return UserError(f"{connection.model_name()!r} has no promotion ledger yet. The first `make run` begins it.")
+
+
+def _anchors(versions: Sequence[registry.Version]) -> dict[int, str]:
+    return anchors_of({one.number: one.tags for one in versions})

@@ -56,7 +56,9 @@ def _hashes(folder: Path, version: registry.Version, inputs: dict[str, str]) -> 
         yield _is(key.removesuffix("_sha256"), value, version.tags.get(key))
     yield _is("dvc.lock", sha256_of(about / paths.DVC_LOCK), version.tags.get("dvc_lock_sha256"))
     facts = read_json(about / record.PROVENANCE)
-    yield _is("environment lock", facts.get("environment_lock_sha256"), version.tags.get("environment_lock_sha256"))
+    lock = about / record.ENVIRONMENT_LOCK
+    found = sha256_of(lock) if lock.exists() else None
+    yield _is("environment lock", found, version.tags.get("environment_lock_sha256"))
     locked = lineage.tracked_files(about / paths.DVC_LOCK)
     for path, digest in facts["data"].items():
         tracked = locked.get(Path(path))

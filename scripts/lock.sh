@@ -8,6 +8,7 @@ compile() { uv pip compile --quiet --universal --python-version 3.11 --generate-
 
 export UV_CUSTOM_COMPILE_COMMAND="make lock"
 compile "$@" requirements/uv.in -o requirements/uv.txt
+compile "$@" requirements/spark.in -o requirements/spark.txt
 compile "$@" pyproject.toml --group dev --fork-strategy fewest -o requirements/lock.txt
 
 # The index has torch with CUDA only. The hash of a CPU build that this machine has in a wheel folder joins the lock.

@@ -1,7 +1,8 @@
 """The life of a model against real servers: `make demo-registry` prints a transcript.
 
 MLflow on PostgreSQL (Debian's packages must be there) with passwords, its files in an S3 store, a small corpus of
-made-up pairs: train → register → gate → promote → train worse → kept → rollback → verify → reproduce → serve → load.
+made-up pairs: train → register → gate → promote → train worse → kept → rollback, two of them at once → verify →
+reproduce, by training and by `dvc pull` → serve, also from an environment made of the version's requirements → load.
 """
 
 import json
@@ -97,7 +98,7 @@ def serve_and_ask(shell: Shell, folder: Path, command: str) -> None:
             return False
 
     try:
-        wait_for(is_up, 300)
+        wait_for(is_up, 1800)
         address = f"http://127.0.0.1:{port}/invocations"
         for body in (
             {"dataframe_records": [{"document": "This tool can sort every note by lamp. It needs no road."}]},
@@ -137,7 +138,16 @@ def main() -> None:
 
 def story(project: Path, mlflow: MlflowServer, password: str) -> None:
     """The commands, in order."""
-    tracking = {"MLFLOW_TRACKING_URI": mlflow.uri, "MLFLOW_TRACKING_USERNAME": "admin", "SEQ2SUM_DEVICE": "cpu"}
+    tracking = {
+        "MLFLOW_TRACKING_URI": mlflow.uri,
+        "MLFLOW_TRACKING_USERNAME": "admin",
+        # Training, servers and clients share this machine: slow is not down.
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "300",
+        "SEQ2SUM_DEVICE": "cpu",
+        # For the environment that MLflow makes of a version's requirements; uv reads no variables of pip's.
+        "MLFLOW_ENV_ROOT": str(project.parent / "environments"),
+        "UV_FIND_LINKS": ",".join(os.environ.get("PIP_FIND_LINKS", "").split()),
+    }
     path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": f"{project / 'src'}:{project}"}
     threads = {"SEQ2SUM_THREADS": "1", "SEQ2SUM_WORKERS": "1", "OMP_NUM_THREADS": "1"}
     shell = Shell(project, {**os.environ, **path, **threads, **tracking, "MLFLOW_TRACKING_PASSWORD": password})
@@ -155,13 +165,19 @@ def story(project: Path, mlflow: MlflowServer, password: str) -> None:
     shell("seq2sum promote", status=1)
     shell("seq2sum models")
     shell("seq2sum rollback --reason 'a drill'")
-    shell("seq2sum rollback 2 --reason 'the drill is over'")
+    shell("seq2sum rollback 2 --reason 'one of two at once' & seq2sum rollback 3 --reason 'the other one'; wait")
+    shell("[ $(seq2sum champion) = 2 ] || seq2sum rollback 2 --reason 'the drill is over'")
     shell("seq2sum history")
     shell("seq2sum ledger verify && seq2sum ledger export ledger.jsonl && seq2sum ledger verify --against ledger.jsonl")
     shell("seq2sum verify models:/seq2sum@champion")
     shell("seq2sum reproduce champion")
+    shell(
+        "dvc remote add --local --default store ../store && dvc push --quiet --all-commits && rm -r .dvc/cache && "
+        "seq2sum reproduce champion --pull-only"
+    )
     serve_and_ask(shell, project, "seq2sum serve champion")
-    serve_and_ask(shell, project, "mlflow models serve -m models:/seq2sum@champion --env-manager local")
+    # From an environment that has the version's requirements and nothing else.
+    serve_and_ask(shell, project, "mlflow models serve -m models:/seq2sum@champion --env-manager uv")
 
 
 if __name__ == "__main__":

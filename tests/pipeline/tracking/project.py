@@ -149,6 +149,8 @@ def make_project(folder: Path, model: Path, quality: float = 0.2) -> None:
     """``model``: a model folder to copy. ``quality``: see :func:`judged`."""
     make_test_set(folder, quality)
     (folder / "data/raw").mkdir()
+    (folder / "requirements").mkdir()
+    (folder / "requirements/lock.txt").write_text("torch==2.13.0\n")
     card = {"origin": "Made-up texts", "release": "1", "licence": "Public domain", "num_pairs": 300}
     (folder / "data/raw/card.json").write_text(json.dumps(card))
     shutil.copy(REPO / "params.yaml", folder / "params.yaml")
@@ -157,11 +159,13 @@ def make_project(folder: Path, model: Path, quality: float = 0.2) -> None:
     train = {"train_key": TRAIN_KEY, "wall_seconds": 30.0, "tokens_per_second": 1000.0, "num_parameters": 1234}
     (folder / "reports/train.json").write_text(json.dumps(train))
     (folder / "reports/scores.json").write_text(json.dumps(make_scores()))
+    (folder / "reports/gate_simulation.json").write_text("{}")
     entry = {"hash": "md5", "size": 3}
     params = yaml.safe_load((folder / "params.yaml").read_text())
+    judged = [{"path": f"reports/{name}", "md5": "1" * 32, **entry} for name in ("scores.json", "hypotheses.parquet")]
     stages = {
         "split": {"outs": [{"path": "data/split", "md5": "0" * 32 + ".dir", **entry}]},
-        "evaluate": {"params": {"params.yaml": {"evaluate": params["evaluate"]}}},
+        "evaluate": {"params": {"params.yaml": {"evaluate": params["evaluate"]}}, "outs": judged},
         "encode": {
             "deps": [{"path": f"data/split/{name}.parquet", "md5": name[0] * 32, **entry} for name in ("train", "val")]
         },

@@ -191,6 +191,20 @@ def test_what_is_changed_in_the_database_is_found_and_nothing_is_promoted(
     assert champion(client) == "3"
 
 
+def test_a_ledger_that_was_put_aside_is_missed(client: MlflowClient, versions: list[str]) -> None:
+    with pytest.raises(UserError, match="no promotion ledger yet"):
+        succession.ledger_problems()
+    crown_all(client, versions[:2])
+    experiment = client.get_experiment_by_name("seq2sum-ledger")
+    client.rename_experiment(experiment.experiment_id, "elsewhere")
+    assert [problem.split(";")[0] for problem in succession.ledger_problems()] == [
+        "entry 1: removed",
+        "entry 2: removed",
+    ]
+    with pytest.raises(UserError, match="tampered with"):
+        crown(client, "3", "promote", "2", {})
+
+
 def test_an_export_shows_a_ledger_that_was_written_anew(
     client: MlflowClient, versions: list[str], tmp_path: Path
 ) -> None:

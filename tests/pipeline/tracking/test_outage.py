@@ -3,12 +3,14 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
 from pipeline import publish
 from pipeline.tracking import runs
+from seq2sum.errors import UserError
 from tests.pipeline.tracking.project import TRAIN_KEY, start_trainer
 from tests.servers import MlflowServer, wait_for
 
@@ -29,7 +31,8 @@ def server(tmp_path: Path, empty_database: Path) -> Iterator[MlflowServer]:
 def test_no_point_is_lost_or_doubled_when_server_and_trainer_are_killed(
     project: Path, server: MlflowServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server is killed, then the trainer; both come back, the server hangs, the training ends; publish closes."""
+    """The server is killed, then the trainer; both come back, the server hangs, the training ends, and publish closes
+    the run, at the second attempt, for the server is killed in the first."""
     client = MlflowClient(server.uri)
     run_id = ""
 
@@ -69,9 +72,23 @@ def test_no_point_is_lost_or_doubled_when_server_and_trainer_are_killed(
 
     (project / "reports/journal.jsonl").write_bytes((checkpoints / "journal.jsonl").read_bytes())
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    upload = publish._upload_files
+
+    def killed(*arguments: Any) -> None:
+        """The server dies when the points and scores have arrived, but neither files nor version."""
+        server.kill()
+        upload(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(publish, "_upload_files", killed)
+        with pytest.raises(UserError, match="Is it up"):
+            publish.publish(publish.read_results())
+    server.start()
     published = publish.publish(publish.read_results())
     assert (published.run_id, published.is_new) == (run_id, True)
     assert client.get_run(run_id).info.status == "FINISHED"
+    assert len(history("test/rouge1")) == 1
     assert history("train/loss") == [(step, 1 / step) for step in range(1, last + 1)]
     assert [step for step, _ in history("pace/tokens_per_second")] == [*range(1, last + 1)]
     again = publish.publish(publish.read_results())

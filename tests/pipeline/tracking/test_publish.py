@@ -1,5 +1,6 @@
 import json
 import os
+import pickle  # noqa: TID251 - to be refused
 import shutil
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from pipeline import publish
 from pipeline.tracking import champion, connection, registry
@@ -101,7 +103,9 @@ def test_the_run_holds_curves_scores_params_inputs_files_and_origin(client: Mlfl
     assert {"dvc_lock_sha256", "environment_sha256", "cpu", "cpu_cores", "memory_gib", "gpu"} <= set(run.data.tags)
     names = {file.path for file in client.list_artifacts(run.info.run_id)}
     assert {"params.yaml", "dvc.lock", "environment.txt", "reports"} <= names
-    assert (published / "mlartifacts/seq2sum" / run.info.run_id / "artifacts/reports/scores.json").is_file()
+    reports = {file.path for file in client.list_artifacts(run.info.run_id, "reports")}
+    assert reports == {"reports/scores.json", "reports/hypotheses.parquet"}
+    assert not any(tag.startswith("flow_run") for tag in run.data.tags)
 
 
 def test_publishing_again_changes_nothing(client: MlflowClient) -> None:
@@ -182,6 +186,31 @@ def test_the_model_loads_and_answers_without_this_project(client: MlflowClient, 
     }.items():
         status, message = answers[case]
         assert (status, words in message) == (400, True), (case, message)
+
+
+def test_a_version_that_was_turned_into_a_pickle_is_not_loaded(client: MlflowClient, tmp_path: Path) -> None:
+    """As a version would be whose hashes were changed along with its files."""
+    import mlflow
+
+    source = client.get_model_version_by_alias("seq2sum", "champion").source
+    folder = tmp_path / "planted"
+    shutil.copytree(client.get_logged_model(source.removeprefix("models:/")).artifact_location, folder)
+    described = yaml.safe_load((folder / "MLmodel").read_text())
+    del described["flavors"]["python_function"]["model_code_path"]
+    described["flavors"]["python_function"]["python_model"] = "python_model.pkl"
+    (folder / "MLmodel").write_text(yaml.safe_dump(described))
+    (folder / "python_model.pkl").write_bytes(pickle.dumps(Planted(tmp_path / "owned")))
+    with pytest.raises(MlflowException, match="pickle is disallowed"):
+        mlflow.pyfunc.load_model(str(folder))
+    assert not (tmp_path / "owned").exists()
+
+
+class Planted:
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.mark),)
 
 
 def test_the_version_says_what_it_needs_and_where_it_comes_from(client: MlflowClient) -> None:

@@ -33,6 +33,7 @@ def test_a_version_as_it_was_registered_holds_in_every_point(client: MlflowClien
     assert [finding.what for finding in findings if not finding.holds] == []
     told = {finding.what: finding.detail for finding in findings}
     assert {"weights", "tokenizer", "config", "search", "dvc.lock", "data/split/train.parquet"} <= set(told)
+    assert len(told["environment lock"]) == 64
     assert told["recorded summaries"] == "20 of 20 written again byte for byte"
     assert told["files as in the ledger"] == told["files of version 1"]
     with pytest.raises(UserError, match="no version 'challenger'"):
@@ -48,6 +49,7 @@ def append(path: Path) -> None:
     [
         (lambda folder: append(folder / "artifacts/summarizer/tokenizer.json"), {"tokenizer"}),
         (lambda folder: append(folder / "artifacts/record/dvc.lock"), {"dvc.lock"}),
+        (lambda folder: append(folder / "artifacts/record/environment.lock"), {"environment lock"}),
         (lambda folder: append(folder / "code/seq2sum/summarize.py"), set()),
         (lambda folder: append(folder / "MLmodel"), set()),
         (lambda folder: (folder / "python_model.pkl").write_bytes(b"N."), {"no pickle"}),

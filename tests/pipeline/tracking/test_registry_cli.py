@@ -1,0 +1,65 @@
+"""The commands about versions as a user types them: what they print and how they end."""
+
+import json
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from click.testing import Result
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, [*arguments])
+
+
+def test_a_promotion_a_rollback_and_a_look_back(registered: Path) -> None:
+    done = run("promote", "2")
+    assert done.exit_code == 0, done.output
+    assert "version 2 against the champion 1: promote\n" in done.stdout
+    assert "report: reports/promotion/2-over-1/verdict.md" in done.stdout
+    done = run("promote", "2", "--json")
+    assert (done.exit_code, json.loads(done.stdout)["decision"]) == (1, "keep")
+    assert run("champion").stdout == "2\n"
+
+    done = run("rollback", "--reason", "a drill")
+    assert done.exit_code == 0, done.output
+    assert run("champion").stdout == "1\n"
+    first, promoted, back = (json.loads(line) for line in run("history", "--json").stdout.splitlines())
+    assert [one["action"] for one in (first, promoted, back)] == ["first", "promote", "rollback"]
+    assert back["evidence"]["reason"] == "a drill"
+    assert "2 → 1" in run("history").stdout.splitlines()[2]
+    assert [run("champion", "--at", one["time"]).stdout for one in (first, promoted, back)] == ["1\n", "2\n", "1\n"]
+    before = datetime.fromisoformat(first["time"]) - timedelta(seconds=1)
+    done = run("champion", "--at", before.isoformat())
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert run("champion", "--at", datetime.now(UTC).date().isoformat()).exit_code == 0
+    assert run("champion", "--at", "soon").exit_code == 2
+
+    done = run("ledger", "export", "copy.jsonl")
+    assert (done.exit_code, done.stdout) == (0, "3 entries written to copy.jsonl\n")
+    done = run("ledger", "verify", "--against", "copy.jsonl")
+    assert (done.exit_code, done.stdout) == (0, "the ledger is whole\n")
+
+
+def test_a_ledger_that_was_edited_is_told_by_every_command_that_relies_on_it(registered: Path) -> None:
+    with sqlite3.connect("mlflow.db") as database:
+        edit = """UPDATE params SET value = replace(value, '"version":"1"', '"version":"3"')"""
+        assert database.execute(f"{edit} WHERE key = 'entry.000001'").rowcount == 1
+    done = run("ledger", "verify")
+    assert (done.exit_code, "entry 1: edited" in done.stdout) == (1, True)
+    done = run("history")
+    assert (done.exit_code, "- → 3" in done.stdout, "entry 1: edited" in done.stderr) == (1, True, True)
+    for command in (("champion", "--at", "2999-01-01"), ("promote", "2"), ("rollback", "2")):
+        done = run(*command)
+        assert (done.exit_code, "tampered with" in done.stderr) == (2, True), done.output
+    # What is served is what the alias names.
+    assert run("champion").stdout == "1\n"
+
+
+def test_a_version_that_is_not_there_is_told(registered: Path) -> None:
+    for command in ("promote", "rollback", "verify", "reproduce", "serve"):
+        done = run(command, "9")
+        assert (done.exit_code, "no version '9'" in done.stderr) == (2, True), done.output
