@@ -111,7 +111,7 @@ def _validate(training: Training, phase: Phase) -> None:
 
 
 def _outcome(training: Training, phase: Phase) -> list[Tensor]:
-    """The mean of the phase's best weights or, where that is worse, the best; the last average if none was validated."""
+    """The mean of the phase's best weights, or the best where the mean is worse; unvalidated, the last average."""
     best = training.best_weights
     if not best or phase.validate is None:
         return training.average.weights
