@@ -43,7 +43,7 @@ class MlflowServer:
     ) -> None:
         self._port = free_port()
         self.uri = f"http://127.0.0.1:{self._port}"
-        self._folder = folder
+        self._folder, self.log = folder, folder / "server.log"
         self._arguments = ["--backend-store-uri", store, "--artifacts-destination", files, *options]
         settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
         self._environment = environment("") | settings | dict(own or {})
@@ -51,7 +51,7 @@ class MlflowServer:
 
     def start(self) -> None:
         where = ["--host", "127.0.0.1", "--port", str(self._port), "--workers", "1"]
-        with (self._folder / "server.log").open("ab") as log:
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "mlflow", "server", *self._arguments, *where],
                 cwd=self._folder,
@@ -67,7 +67,7 @@ class MlflowServer:
             raise
 
     def _is_up(self) -> bool:
-        assert self._process.poll() is None, (self._folder / "server.log").read_text()
+        assert self._process.poll() is None, self.log.read_text()
         try:
             with urllib.request.urlopen(f"{self.uri}/health", timeout=2) as answer:
                 return bool(answer.status == 200)

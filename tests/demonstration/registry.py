@@ -1,28 +1,29 @@
 """The life of a model against real servers: `make demo-registry` prints a transcript.
 
 MLflow on PostgreSQL (Debian's packages must be there) with passwords, its files in an S3 store, a small corpus of
-made-up pairs: train → register → gate → promote → train worse → kept → rollback, two of them at once → verify →
-reproduce, by training and by `dvc pull` → serve, also from an environment made of the version's requirements → load.
+made-up pairs: train → register, both while the server is killed and started again → gate → promote → train worse →
+kept → rollback, two of them at once → verify → reproduce, by training and by `dvc pull` → serve, also from an
+environment made of the version's requirements → load.
 """
 
 import json
 import os
 import secrets
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.behaviour.corpus import make_project, set_params
+from tests.behaviour.corpus import ROOT, make_project, set_params
 from tests.servers import BUCKET, S3_ENVIRONMENT, MlflowServer, free_port, postgres, s3_store, wait_for
 
 NUM_PAIRS = 4000
-CLIENTS, REQUESTS = 16, 400
+PUBLISH = "python -m pipeline.publish"
+# A training that outlasts the server's new start.
+LONG = {"train.max_steps": 6000, "train.log_every": 50, "train.validate_every": 500, "train.checkpoint_every": 500}
 
 
 class Shell:
@@ -34,51 +35,55 @@ class Shell:
 
     def __call__(self, command: str, status: int = 0, lines: int = 30) -> None:
         """Fails if the exit status is another; prints the last ``lines``."""
+        self.end(self.start(command), status, lines)
+
+    def start(self, command: str) -> subprocess.Popen[str]:
+        """Goes on while the command runs."""
         print(f"\n$ {command}", flush=True)
-        began = time.monotonic()
-        done = subprocess.run(
+        return subprocess.Popen(
             ["bash", "-c", command], cwd=self._folder, env=self.environment,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-        shown = [line.rpartition("\r")[2] for line in done.stdout.splitlines()][-lines:]
-        print("\n".join(shown), f"\n[status {done.returncode}, {time.monotonic() - began:.0f} s]", flush=True)
-        if done.returncode != status:
-            sys.exit(f"status {done.returncode} where {status} was expected")
+
+    def end(self, running: subprocess.Popen[str], status: int = 0, lines: int = 30) -> None:
+        """Waits for it and prints what it said."""
+        began = time.monotonic()
+        output, _ = running.communicate()
+        shown = [line.rpartition("\r")[2] for line in output.splitlines()][-lines:]
+        print("\n".join(shown), f"\n[status {running.returncode}, {time.monotonic() - began:.0f} s]", flush=True)
+        if running.returncode != status:
+            sys.exit(f"status {running.returncode} where {status} was expected")
+
+
+def kill_at(mlflow: MlflowServer, request: str, times: int) -> None:
+    """Kills the server when it has answered so many more such requests."""
+    before = mlflow.log.read_text().count(request)
+    wait_for(lambda: mlflow.log.read_text().count(request) >= before + times, 900)
+    mlflow.kill()
+    print(f"# the server is killed (SIGKILL), {times} × {request} after the start", flush=True)
+
+
+def train_and_publish_through_outages(shell: Shell, mlflow: MlflowServer) -> None:
+    """The server is killed while a training streams to it and while its results are published."""
+    training = shell.start("dvc repro -q")
+    kill_at(mlflow, "POST /api/2.0/mlflow/runs/log-batch", 4)
+    time.sleep(5)
+    mlflow.start()
+    print(f"# the server is up again; the training {'is over' if training.poll() is not None else 'goes on'}")
+    shell.end(training)
+    publishing = shell.start(PUBLISH)
+    kill_at(mlflow, "PUT /api/2.0/mlflow-artifacts/artifacts", 3)
+    shell.end(publishing, status=2)
+    mlflow.start()
+    print("# the server is up again")
+    shell(PUBLISH, lines=16)
+    shell("python -m tests.demonstration.points")
+    shell(f"{PUBLISH} | grep model && python -m tests.demonstration.points")
 
 
 def commit(folder: Path, message: str) -> None:
     for arguments in (["add", "-A"], ["-c", "user.name=D", "-c", "user.email=d@localhost", "commit", "-qm", message]):
         subprocess.run(["git", *arguments], cwd=folder, check=True)
-
-
-def load_test(port: int) -> None:
-    """Many clients, each with documents of its own; prints percentiles and errors."""
-
-    def ask(number: int) -> tuple[float, bool]:
-        document = f"This tool can sort every note by lamp. It needs no road and knows ship {number} and clock."
-        body = json.dumps({"dataframe_records": [{"document": document}]}).encode()
-        headers = {"Content-Type": "application/json"}
-        began = time.perf_counter()
-        try:
-            request = urllib.request.Request(f"http://127.0.0.1:{port}/invocations", body, headers)
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                good = bool(json.load(answer)["predictions"][0]["summary"])
-        except OSError:
-            good = False
-        return time.perf_counter() - began, good
-
-    ask(0)
-    began = time.perf_counter()
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        answers = list(clients.map(ask, range(REQUESTS)))
-    wall = time.perf_counter() - began
-    marks = statistics.quantiles([seconds for seconds, _ in answers], n=100)
-    errors = sum(not good for _, good in answers)
-    print(
-        f"\nload: {CLIENTS} clients, {REQUESTS} requests, {REQUESTS / wall:.1f} a second, "
-        f"p50 {1000 * marks[49]:.0f} ms, p95 {1000 * marks[94]:.0f} ms, errors {errors}",
-        flush=True,
-    )
 
 
 def serve_and_ask(shell: Shell, folder: Path, command: str) -> None:
@@ -105,7 +110,7 @@ def serve_and_ask(shell: Shell, folder: Path, command: str) -> None:
             {"dataframe_records": [{"document": ""}]},
         ):
             shell(f"curl -s -H 'Content-Type: application/json' {address} -d '{json.dumps(body)}'")
-        load_test(port)
+        shell(f"python -m benchmarks.serving http://127.0.0.1:{port}")
     finally:
         process.terminate()
         process.wait()
@@ -117,6 +122,7 @@ def main() -> None:
     project, server = temporary / "project", temporary / "server"
     server.mkdir()
     make_project(project, NUM_PAIRS)
+    shutil.copytree(ROOT / "requirements", project / "requirements")
     password = secrets.token_urlsafe(12)
     commit(project, "a small corpus")
     try:
@@ -148,20 +154,22 @@ def story(project: Path, mlflow: MlflowServer, password: str) -> None:
         "MLFLOW_ENV_ROOT": str(project.parent / "environments"),
         "UV_FIND_LINKS": ",".join(os.environ.get("PIP_FIND_LINKS", "").split()),
     }
-    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": f"{project / 'src'}:{project}"}
+    path = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": f"{project / 'src'}:{project}:{ROOT}",
+    }
     threads = {"SEQ2SUM_THREADS": "1", "SEQ2SUM_WORKERS": "1", "OMP_NUM_THREADS": "1"}
     shell = Shell(project, {**os.environ, **path, **threads, **tracking, "MLFLOW_TRACKING_PASSWORD": password})
-    publish = "python -m pipeline.publish"
     set_params(project, {"train.max_steps": 8, "train.pretrain.max_steps": 0, "train.reward.max_steps": 0})
     commit(project, "train little")
-    shell(f"dvc repro -q && {publish}", lines=16)
-    set_params(project, {"train.max_steps": 60})
+    shell(f"dvc repro -q && {PUBLISH}", lines=16)
+    set_params(project, LONG)
     commit(project, "train longer")
-    shell(f"dvc repro -q && {publish}", lines=16)
+    train_and_publish_through_outages(shell, mlflow)
     shell("seq2sum promote")
     set_params(project, {"train.max_steps": 4})
     commit(project, "train far too short")
-    shell(f"dvc repro -q && {publish}", lines=16)
+    shell(f"dvc repro -q && {PUBLISH}", lines=16)
     shell("seq2sum promote", status=1)
     shell("seq2sum models")
     shell("seq2sum rollback --reason 'a drill'")
