@@ -39,16 +39,6 @@ def code_tags() -> dict[str, str]:
     return {"git_sha": sha, "git_dirty": str(bool(changes)).lower(), "mlflow.source.git.commit": sha}
 
 
-def flow_tags() -> dict[str, str]:
-    """The Prefect flow run that started this process, with its page where the server is known; nothing elsewhere."""
-    run_id = os.environ.get("PREFECT__FLOW_RUN_ID")
-    if not run_id:
-        return {}
-    api = os.environ.get("PREFECT_API_URL", "").rstrip("/")
-    page = os.environ.get("PREFECT_UI_URL", "").rstrip("/") or api.removesuffix("/api")
-    return {"flow_run_id": run_id} | ({"flow_run_url": f"{page}/runs/flow-run/{run_id}"} if page else {})
-
-
 def lock_tags() -> dict[str, str]:
     """Hashes of the two lock files: of the data and results, and of the environment where it has one."""
     tags = {"dvc_lock_sha256": sha256_of(paths.DVC_LOCK)}

@@ -102,7 +102,7 @@ def publish(results: Results) -> Published:
         runs.PointSender(client, run_id).send(outbox)
         kept_params = runs.log_params(client, run_id, lineage.flat_params(paths.PARAMS))
         tags = {**lineage.code_tags(), **lineage.machine_tags()}
-        runs.set_missing_tags(client, run_id, {**tags, **lineage.flow_tags()})
+        runs.set_missing_tags(client, run_id, tags)
         runs.set_tags(client, run_id, lineage.lock_tags())
         runs.log_inputs(client, run_id, [(INPUTS[path], results.data[path]) for path in INPUTS if path in results.data])
         runs.log_changed_metrics(client, run_id, result_metrics(results), results.last_step)

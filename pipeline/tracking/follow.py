@@ -86,8 +86,7 @@ class LiveRun:
         self.run_id = runs.find_or_make_run(client, train_key)
         runs.close_dead_runs(client, TRAINER_TAG, is_running)
         runs.set_missing_tags(client, self.run_id, {**lineage.code_tags(), **lineage.machine_tags()})
-        # A training that goes on after a kill belongs to the flow run that goes on with it.
-        runs.set_tags(client, self.run_id, {TRAINER_TAG: trainer.tag, **lineage.flow_tags()})
+        runs.set_tags(client, self.run_id, {TRAINER_TAG: trainer.tag})
         # How a model is judged may change after its training and is left to `publish`.
         params = lineage.flat_params(paths.PARAMS).items()
         runs.log_params(client, self.run_id, {key: value for key, value in params if not key.startswith(JUDGING)})

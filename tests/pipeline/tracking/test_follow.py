@@ -47,19 +47,6 @@ def test_a_run_ends_as_its_training_ended(client: MlflowClient, checkpoints: Pat
     assert not any(key.startswith(("evaluate.", "promote.")) for key in run.data.params)
 
 
-def test_the_run_names_the_flow_run_that_trained_last(
-    client: MlflowClient, checkpoints: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("PREFECT_UI_URL", raising=False)
-    for flow_run in ("first", "second"):
-        monkeypatch.setenv("PREFECT__FLOW_RUN_ID", flow_run)
-        monkeypatch.setenv("PREFECT_API_URL", "http://flows.example:4200/api")
-        follow(checkpoints, TRAIN_KEY, dead_trainer())
-        tags = client.get_run(runs.find_or_make_run(client, TRAIN_KEY)).data.tags
-        assert tags["flow_run_id"] == flow_run
-        assert tags["flow_run_url"] == f"http://flows.example:4200/runs/flow-run/{flow_run}"
-
-
 def test_a_trainers_load_and_memory_are_measured_as_long_as_it_lives() -> None:
     usage = {point.key: (point.step, point.value) for point in Trainer(os.getpid()).usage(7)}
     step, gib = usage["system/trainer_memory_gib"]

@@ -105,7 +105,6 @@ def test_the_run_holds_curves_scores_params_inputs_files_and_origin(client: Mlfl
     assert {"params.yaml", "dvc.lock", "environment.txt", "reports"} <= names
     reports = {file.path for file in client.list_artifacts(run.info.run_id, "reports")}
     assert reports == {"reports/scores.json", "reports/hypotheses.parquet"}
-    assert not any(tag.startswith("flow_run") for tag in run.data.tags)
 
 
 def test_publishing_again_changes_nothing(client: MlflowClient) -> None:
