@@ -5,6 +5,7 @@
 
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pipeline import lineage, paths, record
 from pipeline.jsonfile import read_json
 from pipeline.tracking import championship, connection, registry, runs
-from pipeline.tracking.follow import TRAINER_TAG, is_running
+from pipeline.tracking.follow import TRAINER_TAG, Trainer, is_running
 from pipeline.tracking.journal import PACE_NAME, Point, read_growing_journal, read_journal
 from pipeline.tracking.outbox import opened_outbox
 from seq2sum.config import SearchParams
@@ -97,6 +98,8 @@ def publish(results: Results) -> Published:
         started = time.time_ns() // 1_000_000 - round(1000 * results.train.get("wall_seconds", 0))
         run_id = runs.find_or_make_run(client, results.train_key, started)
         runs.close_dead_runs(client, TRAINER_TAG, is_running)
+        # A run that was made here and whose publisher is killed is closed by the next one.
+        runs.set_missing_tags(client, run_id, {TRAINER_TAG: Trainer(os.getpid()).tag})
         run = client.get_run(run_id)
         outbox.add([*results.points, *read_growing_journal(checkpoints / PACE_NAME)])
         runs.PointSender(client, run_id).send(outbox)

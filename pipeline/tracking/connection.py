@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 EMBEDDED_FILE = "mlflow.db"
 EMBEDDED_URI = f"sqlite:///{EMBEDDED_FILE}"
 EMBEDDED_ARTIFACTS = "mlartifacts"
-ANSWER_SECONDS = 10.0
+# Whoever lets a request take longer is not told earlier that there is no server.
+ANSWER_SECONDS = max(10.0, float(os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT") or 0))
 
 
 def tracking_uri() -> str:

@@ -1,8 +1,8 @@
 """The life of a model against real servers: `make demo-registry` prints a transcript.
 
 MLflow on PostgreSQL (Debian's packages must be there) with passwords, its files in an S3 store, a small corpus of
-made-up pairs: train → register, both while the server is killed and started again → gate → promote → train worse →
-kept → rollback, two of them at once → verify → reproduce, by training and by `dvc pull` → serve, also from an
+made-up pairs: train → register → gate → promote → train worse and register, while the server is killed and started
+again → kept → rollback, two of them at once → verify → reproduce, by training and by `dvc pull` → serve, also from an
 environment made of the version's requirements → load.
 """
 
@@ -22,8 +22,9 @@ from tests.servers import BUCKET, S3_ENVIRONMENT, MlflowServer, free_port, postg
 
 NUM_PAIRS = 4000
 PUBLISH = "python -m pipeline.publish"
-# A training that outlasts the server's new start.
-LONG = {"train.max_steps": 6000, "train.log_every": 50, "train.validate_every": 500, "train.checkpoint_every": 500}
+# A training that outlasts the server's new start and learns next to nothing.
+LONG_AND_BAD = {"train.learning_rate": 1e-7, "train.max_steps": 8000, "train.validate_every": 8000,
+                "train.log_every": 50, "train.checkpoint_every": 1000}  # fmt: skip
 
 
 class Shell:
@@ -66,7 +67,7 @@ def kill_at(mlflow: MlflowServer, request: str, times: int) -> None:
 def train_and_publish_through_outages(shell: Shell, mlflow: MlflowServer) -> None:
     """The server is killed while a training streams to it and while its results are published."""
     training = shell.start("dvc repro -q")
-    kill_at(mlflow, "POST /api/2.0/mlflow/runs/log-batch", 4)
+    kill_at(mlflow, "POST /api/2.0/mlflow/runs/log-batch", 5)
     time.sleep(5)
     mlflow.start()
     print(f"# the server is up again; the training {'is over' if training.poll() is not None else 'goes on'}")
@@ -163,13 +164,13 @@ def story(project: Path, mlflow: MlflowServer, password: str) -> None:
     set_params(project, {"train.max_steps": 8, "train.pretrain.max_steps": 0, "train.reward.max_steps": 0})
     commit(project, "train little")
     shell(f"dvc repro -q && {PUBLISH}", lines=16)
-    set_params(project, LONG)
+    set_params(project, {"train.max_steps": 60})
     commit(project, "train longer")
-    train_and_publish_through_outages(shell, mlflow)
-    shell("seq2sum promote")
-    set_params(project, {"train.max_steps": 4})
-    commit(project, "train far too short")
     shell(f"dvc repro -q && {PUBLISH}", lines=16)
+    shell("seq2sum promote")
+    set_params(project, LONG_AND_BAD)
+    commit(project, "train with far too low a rate")
+    train_and_publish_through_outages(shell, mlflow)
     shell("seq2sum promote", status=1)
     shell("seq2sum models")
     shell("seq2sum rollback --reason 'a drill'")

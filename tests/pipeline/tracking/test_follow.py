@@ -1,5 +1,6 @@
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from pipeline.tracking import follow as following
 from pipeline.tracking import runs
 from pipeline.tracking.follow import Trainer, follow, is_running
 from pipeline.tracking.live import OUTCOME_NAME, live_curves
-from tests.pipeline.tracking.project import TRAIN_KEY, journal_lines, write_lines
+from tests.pipeline.tracking.project import TRAIN_KEY, environment, journal_lines, write_lines
 
 
 @pytest.fixture
@@ -45,6 +46,23 @@ def test_a_run_ends_as_its_training_ended(client: MlflowClient, checkpoints: Pat
     encoder_size = yaml.safe_load(Path("params.yaml").read_text())["train"]["model"]["encoder_size"]
     assert run.data.params["train.model.encoder_size"] == str(encoder_size)
     assert not any(key.startswith(("evaluate.", "promote.")) for key in run.data.params)
+
+
+def test_a_run_whose_publisher_was_killed_is_closed_by_the_next_training(
+    client: MlflowClient, project: Path, checkpoints: Path
+) -> None:
+    died = "import os; from pipeline import publish; publish._upload_files = lambda *_: os.kill(os.getpid(), 9)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{died}; publish.main()"],
+        cwd=project,
+        env=environment(f"sqlite:///{project}/mlflow.db"),
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    left = runs.find_or_make_run(client, TRAIN_KEY)
+    assert client.get_run(left).info.status == "RUNNING"
+    follow(checkpoints, "another", dead_trainer())
+    assert client.get_run(left).info.status == "KILLED"
 
 
 def test_a_trainers_load_and_memory_are_measured_as_long_as_it_lives() -> None:
