@@ -30,8 +30,8 @@ _MAX_LINE_BYTES = 64 * 2**20
 _BATCH_ROWS = 256
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> Rows:
-    """Yields the number and the ``columns`` of each row of a file, by the format that its suffixes name.
+def read_rows(path: Path, columns: Sequence[str] | None) -> Rows:
+    """Yields the number and the ``columns`` (None: all) of each row of a file, by the format that its suffixes name.
 
     Raises UserError if the suffix is unknown, the file empty or damaged, or a column is not there.
     A column that a JSON object lacks is an error in a file's first row, null in a later one: writers drop nulls.
@@ -42,6 +42,12 @@ def read_rows(path: Path, columns: Sequence[str]) -> Rows:
     if first is None:
         raise UserError(f"{path}: holds no rows. Remove it from ingest.source.paths in params.yaml, or write it again.")
     return itertools.chain([first], rows)
+
+
+def column_names(path: Path) -> list[str]:
+    """The columns of a file in its order; of JSON Lines those of the first object. Raises UserError as above."""
+    _, row = next(read_rows(path, None))
+    return list(row)
 
 
 def _format_of(path: Path) -> tuple[Callable[..., Rows] | None, str]:
@@ -102,7 +108,7 @@ def _lines(path: Path, compression: str) -> Iterator[str]:
             yield text
 
 
-def _read_jsonl(lines: Iterator[str], path: Path, columns: Sequence[str]) -> Rows:
+def _read_jsonl(lines: Iterator[str], path: Path, columns: Sequence[str] | None) -> Rows:
     is_first = True
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -115,12 +121,12 @@ def _read_jsonl(lines: Iterator[str], path: Path, columns: Sequence[str]) -> Row
             kind = describe_kind(row)
             raise UserError(f"{path}, line {number}: {kind} where a JSON object of columns is expected.")
         if is_first:
-            _require(path, columns, list(row))
+            _require(path, columns or (), list(row))
             is_first = False
-        yield number, {column: row.get(column) for column in columns}
+        yield number, {column: row.get(column) for column in (row if columns is None else columns)}
 
 
-def _read_csv(lines: Iterator[str], path: Path, columns: Sequence[str], delimiter: str = ",") -> Rows:
+def _read_csv(lines: Iterator[str], path: Path, columns: Sequence[str] | None, delimiter: str = ",") -> Rows:
     """RFC 4180: fields with delimiters, quotes or line breaks stand in quotes, quotes in them are doubled."""
     csv.field_size_limit(_MAX_LINE_BYTES)
     records = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -131,8 +137,9 @@ def _read_csv(lines: Iterator[str], path: Path, columns: Sequence[str], delimite
         for record in records:
             if header is None and record:
                 header = record
-                _require(path, columns, header)
-                places = {column: header.index(column) for column in columns}
+                wanted = header if columns is None else columns
+                _require(path, wanted, header)
+                places = {column: header.index(column) for column in wanted}
             elif header is not None and record:
                 if len(record) != len(header):
                     raise UserError(
@@ -148,16 +155,17 @@ def _read_csv(lines: Iterator[str], path: Path, columns: Sequence[str], delimite
         ) from error
 
 
-def _read_tsv(lines: Iterator[str], path: Path, columns: Sequence[str]) -> Rows:
+def _read_tsv(lines: Iterator[str], path: Path, columns: Sequence[str] | None) -> Rows:
     return _read_csv(lines, path, columns, delimiter="\t")
 
 
-def _read_parquet(path: Path, columns: Sequence[str]) -> Rows:
+def _read_parquet(path: Path, columns: Sequence[str] | None) -> Rows:
     number = 1
     try:
         with pq.ParquetFile(path, pre_buffer=False) as table:
-            _require(path, columns, table.schema_arrow.names)
-            for batch in table.iter_batches(_BATCH_ROWS, columns=list(dict.fromkeys(columns))):
+            wanted = table.schema_arrow.names if columns is None else columns
+            _require(path, wanted, table.schema_arrow.names)
+            for batch in table.iter_batches(_BATCH_ROWS, columns=list(dict.fromkeys(wanted))):
                 for row in batch.to_pylist():
                     yield number, row
                     number += 1
