@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from pipeline.cli_errors import user_errors
 from pipeline.documents import Document, read_documents
+from pipeline.init_cli import app as init_app
 from pipeline.model_cli import JsonFlag, Model
 from pipeline.model_cli import app as model_app
 from pipeline.named_model import CHAMPION, model_folder
@@ -35,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(init_app)
 app.add_typer(model_app)
 app.add_typer(registry_app)
 

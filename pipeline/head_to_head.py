@@ -44,11 +44,9 @@ def head_to_head(first: str, second: str, pairs: Sequence[Pair], params: Params)
     ours, our_scores = _judged(first, pairs, params)
     theirs, their_scores = _judged(second, pairs, params)
     require_comparable(our_scores, their_scores)
-    measures = [
-        measure(documents, references, hypotheses, scores.values)
-        for hypotheses, scores in ((ours, our_scores), (theirs, their_scores))
-    ]
-    return HeadToHead(first, second, our_scores.signature, weigh(*measures, params.promote))
+    challenger = measure(documents, references, ours, our_scores.values)
+    champion = measure(documents, references, theirs, their_scores.values)
+    return HeadToHead(first, second, our_scores.signature, weigh(challenger, champion, params.promote))
 
 
 def _judged(name: str, pairs: Sequence[Pair], params: Params) -> tuple[Sequence[str], RougeScores]:

@@ -40,13 +40,13 @@ def read_labelled(files: Sequence[Path], document: str | None, summary: str | No
         has_id = ID in column_names(path)
         wanted = [columns.document, columns.summary, *([ID] if has_id else [])]
         for number, row in read_rows(path, wanted):
-            texts = [as_text(row[name], f"{path}:{number}: {name!r}") for name in wanted[:2]]
-            if not all(text.strip() for text in texts):
+            text, reference = (as_text(row[name], f"{path}:{number}: {name!r}") for name in wanted[:2])
+            if not text.strip() or not reference.strip():
                 raise UserError(
                     f"{path}:{number}: no text in {columns.document!r} or {columns.summary!r}. Remove the row."
                 )
             name = f"{path}:{number}"
-            pairs.append(Pair(str(row[ID]) if has_id else name, name, *texts))
+            pairs.append(Pair(str(row[ID]) if has_id else name, name, text, reference))
     return pairs
 
 

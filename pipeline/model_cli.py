@@ -26,7 +26,7 @@ SummaryColumn = Annotated[
     typer.Option("--summaries", metavar="COLUMN", help="Column of the summaries.", show_default="looked for"),
 ]
 
-EXPLAIN_HELP = """Show where each word of a summary comes from: copied or generated, from which place, what was looked at.
+EXPLAIN_HELP = """Show where each word of a summary comes from: copied or generated, from which place, looking at what.
 
 A word counts as copied if more than half of its probability comes from copying. On a terminal copied words are green
 and generated ones yellow; elsewhere [copied] ones stand in brackets, in the summary and in the document.

@@ -83,10 +83,10 @@ def _num_passes(phases: list[Phase], params: TrainParams, journal: Path) -> floa
     lines = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
     index = [phase.name for phase in phases].index("likelihood")
     before = sum(phase.schedule.max_steps for phase in phases[:index])
-    num_steps = max(line["step"] for line in lines if line["phase"] == "likelihood") - before
+    last = max(int(line["step"]) for line in lines if line["phase"] == "likelihood")
     pairs = phases[index].pairs
     epoch = epoch_batches(pairs.source_lengths, pairs.target_lengths, params.batch_tokens, params.seed, 0)
-    return num_steps / len(epoch)
+    return (last - before) / len(epoch)
 
 
 def phases_of(params: TrainParams, tokenizer: Tokenizer, device: torch.device, precision: torch.dtype) -> list[Phase]:
