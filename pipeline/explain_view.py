@@ -93,7 +93,7 @@ def _places(
     totals: dict[int, float] = {}
     for position, weight in weighted:
         word = word_of[position]
-        if word is not None:
+        if word is not None and weight > 0:
             totals[word] = totals.get(word, 0.0) + weight
     whole = sum(totals.values()) or 1.0
     ordered = sorted(totals.items(), key=lambda item: -item[1])[:_MOST_LOOKED_AT]

@@ -27,7 +27,7 @@ Then `make run`. Exit status: 0 done, 2 bad input or a params.yaml that would be
 
 @app.command(help=INIT_HELP)
 def init(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="JSONL, CSV, TSV, Parquet; globs of them.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="JSONL, CSV, TSV, Parquet; globs of them.")],
     source: Annotated[Literal["files"], typer.Option(help="What the pairs are read from.")] = "files",
     documents: DocumentColumn = None,
     summaries: SummaryColumn = None,

@@ -16,7 +16,7 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Model = Annotated[
     str, typer.Option(metavar="DIR|VERSION", help="A model folder, or a version's number, alias or models:/ address.")
 ]
-Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSONL, CSV, TSV or Parquet, also compressed.")]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="JSONL, CSV, TSV or Parquet, also compressed.")]
 DocumentColumn = Annotated[
     str | None,
     typer.Option("--documents", metavar="COLUMN", help="Column of the documents.", show_default="looked for"),
