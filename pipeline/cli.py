@@ -198,3 +198,7 @@ def override(search: SearchParams | None, overrides: Mapping[str, int | float | 
     except ValidationError as error:
         problems = "; ".join(describe_problem(problem) for problem in error.errors())
         raise UserError(f"{problems} Mend the flags; what they leave out is the model's own.") from error
+
+
+if __name__ == "__main__":
+    app()
