@@ -112,7 +112,8 @@ def test_what_does_not_fit_is_named_and_nothing_is_written(project: Path, argume
 def test_a_small_corpus_gets_a_smaller_network_more_dropout_and_more_pretraining_than_a_large_one() -> None:
     sizes = [chosen(corpus(number)) for number in (1_000, 8_000, 30_000, 200_000)]
     embeddings = [size["train.model.embedding_size"] for size in sizes]
-    assert embeddings == sorted(set(embeddings))
+    assert embeddings == sorted(embeddings)
+    assert embeddings[0] < embeddings[1] < embeddings[3]
     assert sizes[1]["train.model.dropout"] > sizes[2]["train.model.dropout"]
     shares = [size["train.pretrain.max_steps"] / size["train.max_steps"] for size in sizes]
     assert shares == sorted(shares, reverse=True)
