@@ -117,7 +117,7 @@ def _training(num_pairs: int, tokens_per_pair: float, batch_tokens: int) -> Iter
         embedding, dropout, why = (
             96,
             0.3,
-            f"{num_pairs:,} pairs are very few: less than presets/small.yaml",
+            f"{num_pairs:,} pairs: a smaller network than presets/small.yaml",
         )
     elif is_small:
         embedding, dropout, why = 128, 0.3, f"{num_pairs:,} pairs are few: the network of presets/small.yaml"
