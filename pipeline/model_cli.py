@@ -77,8 +77,8 @@ def explain(
                 found = explain_view.as_json(document.source, words, explanation.log_prob)
                 print(json.dumps(found, ensure_ascii=False))
             else:
-                print(*([f"{document.source}:"] if len(documents) > 1 else []), sep="\n", end="")
-                print(explain_view.as_text(document.text, words), end="\n\n")
+                heading = f"{document.source}:\n" if len(documents) > 1 else ""
+                print(heading + explain_view.as_text(document.text, words), end="\n\n")
 
 
 EVALUATE_HELP = """Score a model on files of documents with summaries: ROUGE with 95 % intervals, beside baselines.
