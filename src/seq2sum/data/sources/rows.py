@@ -183,5 +183,5 @@ def _require(path: Path, columns: Sequence[str], found: list[str]) -> None:
             problem = "no column" if column not in found else "more than one column"
             raise UserError(
                 f"{path}: {problem} {column!r}. There are: {', '.join(map(repr, found))}. "
-                "Mend the column names under ingest.source in params.yaml."
+                "Mend the column names, on the command line or under ingest.source in params.yaml."
             )
