@@ -8,7 +8,7 @@ include scripts/environment.sh
 
 PRESET ?= default
 
-.PHONY: help setup run full preset study simulate-gate demo-registry test check lint types contracts format lock clean
+.PHONY: help setup run full preset study simulate-gate demo-registry test check docs lint types contracts format lock clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -41,6 +41,10 @@ test: setup ## Run the tests (some of them: TESTS=tests/data)
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile $(TESTS)
 
 check: lint types contracts test ## All that CI checks: lint, types, import contracts, tests
+
+docs: setup ## Write the reference from the code and build the pages: docs/_build/html/index.html; broken links fail
+	PYTHONPATH=. python docs/generate.py
+	sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
 
 lint: setup
 	ruff check

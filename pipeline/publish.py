@@ -212,7 +212,7 @@ def main() -> int:
         print(report(results, publish(results)))
     except UserError as error:
         print(
-            f"\npublish failed: {error}\nNothing is lost: `python -m pipeline.publish` goes on from here.",
+            f"\npublish failed: {error}\nNothing is lost: `python -m pipeline.publish`, or `make run`, goes on.",
             file=sys.stderr,
         )
         return 2

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seq2sum import summarize as summarize_module
 from seq2sum.config import SearchParams
 from seq2sum.data.support import ordinary_words, unsupported_claims
 from seq2sum.data.tokenizer import NUM_SPECIAL, Tokenizer
@@ -65,6 +66,28 @@ def test_summaries_come_in_order_and_do_not_depend_on_their_neighbours(folder):
     for one, other in zip(together, alone, strict=True):
         assert one.score == pytest.approx(other.score, abs=1e-4)
     assert len({summary.text for summary in together}) > 1
+
+
+def test_many_short_documents_are_decoded_within_the_bound_and_to_the_same_summaries(folder, monkeypatch):
+    """The bound counts rows × beam × vocabulary, whichever of beam and draws is the larger."""
+    summarizer = Summarizer.load(folder)
+    documents = [*TEXTS, *TEXTS[:3]]
+    for search in (SEARCH, changed(risk_samples=5)):
+        whole = summarizer.summarize(documents, search)
+        sizes, step = [], summarizer.model.log_probs
+
+        def noting(memory, decoded, step=step, sizes=sizes):
+            log_probs = step(memory, decoded)
+            sizes.append(log_probs.numel())
+            return log_probs
+
+        bound = 2 * max(search.beam_size, search.risk_samples) * summarizer.tokenizer.vocab_size
+        monkeypatch.setattr(summarize_module, "BATCH_PROBABILITIES", bound)
+        monkeypatch.setattr(summarizer.model, "log_probs", noting)
+        bounded = summarizer.summarize(documents, search)
+        monkeypatch.undo()
+        assert [one.text for one in bounded] == [one.text for one in whole]
+        assert 0 < max(sizes) <= bound
 
 
 def test_a_document_without_text_gets_an_empty_summary(folder):

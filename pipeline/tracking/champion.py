@@ -49,20 +49,17 @@ def _embedded_folder() -> Path | None:
 
 
 def _downloaded_folder(temporary: str) -> Path:
-    missing = UserError(
-        f"No champion of {connection.model_name()!r} in the registry at "
-        f"{connection.without_password(connection.registry_uri())}. Make one with `make run`, name another registry "
-        "with MLFLOW_TRACKING_URI, or give a model folder with --model."
-    )
-    # Asking would create the embedded registry's file.
-    if connection.registry_uri() == connection.EMBEDDED_URI and not Path(connection.EMBEDDED_FILE).exists():
-        raise missing
+    connection.require_registry()
     client = connection.connect()
     from mlflow.artifacts import download_artifacts
 
     with connection.mlflow_errors():
         champion = next((one for one in registry.versions(client) if registry.CHAMPION in one.aliases), None)
         if champion is None:
-            raise missing
+            raise UserError(
+                f"No champion of {connection.model_name()!r} in the registry at "
+                f"{connection.without_password(connection.registry_uri())}. Make one with `make run`, name another "
+                "registry with MLFLOW_TRACKING_URI, or give a model folder with --model."
+            )
         inside = f"models:/{champion.name}/{champion.number}/artifacts/{paths.MODEL.name}"
         return Path(download_artifacts(inside, dst_path=temporary))

@@ -27,8 +27,10 @@ from seq2sum.risk import ExpectedRouge
 
 SEARCH_FILE = "search.json"
 
-# Padded source tokens decoded together. Memory grows with it; the result does not change.
+# Bounds of what is decoded together: padded source tokens, and probabilities (rows × beam × vocabulary) of a step.
+# Memory grows with them; the result does not change.
 BATCH_TOKENS = 16_000
+BATCH_PROBABILITIES = 2**25
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Summarizer:
         num_found = search.beam_size if search.risk_samples else num_best
         encoded = self.tokenizer.encode_batch([document.strip() for document in documents])
         with tqdm(total=len(documents), desc="summarize", unit="doc", disable=not progress, mininterval=1) as bar:
-            for indices in self._batches([len(ids) for ids in encoded]):
+            for indices in self._batches([len(ids) for ids in encoded], max(search.beam_size, search.risk_samples)):
                 texts = [documents[index] for index in indices]
                 rows = [np.array(encoded[index][: self.max_source_tokens]) for index in indices]
                 found = []
@@ -212,12 +214,13 @@ class Summarizer:
     def _word_table(self) -> WordTable:
         return WordTable(self.tokenizer.piece_bytes())
 
-    def _batches(self, lengths: Sequence[int]) -> list[list[int]]:
-        """Indices of the documents that have pieces, those of like length together, by padded size."""
+    def _batches(self, lengths: Sequence[int], num_beams: int) -> list[list[int]]:
+        """Indices of the documents that have pieces, those of like length together, within the bounds of a batch."""
+        most = max(1, BATCH_PROBABILITIES // (num_beams * self.tokenizer.vocab_size))
         batches: list[list[int]] = []
         for index in sorted((i for i, length in enumerate(lengths) if length), key=lengths.__getitem__):
             padded = min(lengths[index], self.max_source_tokens)
-            if not batches or (len(batches[-1]) + 1) * padded > BATCH_TOKENS:
+            if not batches or (len(batches[-1]) + 1) * padded > BATCH_TOKENS or len(batches[-1]) == most:
                 batches.append([])
             batches[-1].append(index)
         return batches
