@@ -13,14 +13,20 @@ _NAMES = {
 }
 
 
+def system_names(scores: Mapping[str, Any]) -> dict[str, str]:
+    """What each system of a scores file is called, in the order of the table."""
+    return {system: template.format_map(scores) for system, template in _NAMES.items()}
+
+
 def scores_table(scores: Mapping[str, Any]) -> str:
     """The table of a scores file: F1 × 100 [95 % interval] of each system, and how sure the gain over the lead is."""
     rows = [["", *ROUGE_NAMES.values()]]
-    for system, template in _NAMES.items():
+    names = system_names(scores)
+    for system, name in names.items():
         means = scores["systems"][system]
-        rows.append([template.format_map(scores), *(_interval(*means[kind]) for kind in ROUGE_NAMES)])
+        rows.append([name, *(_interval(*means[kind]) for kind in ROUGE_NAMES)])
     gains = (_gain(scores["paired"][kind]) for kind in ROUGE_NAMES)
-    rows.append([f"model − {_NAMES[scores['best_lead']].format_map(scores)}", *gains])
+    rows.append([f"model − {names[scores['best_lead']]}", *gains])
     return "\n".join([*_aligned(rows), "", f"{scores['num_pairs']:,} test pairs · {scores['signature']}"])
 
 
