@@ -34,7 +34,7 @@ class ShownWord:
 class Sample:
     """A test pair: its scores, F1 × 100, its summary's words, and the document with how much was copied from where.
 
-    ``document`` holds (text, weight 0 to 1) parts; ``num_unread`` counts the characters beyond what the model reads.
+    ``document`` holds (text, weight 0 to 1) parts as far as the model reads, ``unread`` is the rest.
     """
 
     id: str
@@ -42,7 +42,7 @@ class Sample:
     reference: str
     words: tuple[ShownWord, ...]
     document: tuple[tuple[str, float], ...]
-    num_unread: int
+    unread: str
 
     @property
     def num_copied(self) -> int:
@@ -66,28 +66,26 @@ def ranked(outputs: SystemOutputs, num_samples: int) -> dict[str, list[int]]:
 def explain_sample(summarizer: Summarizer, document: str, outputs: SystemOutputs, index: int) -> Sample:
     """The pair ``index`` of the test split, whose document is ``document``."""
     explanation = explain(summarizer, document, outputs.hypotheses[MODEL][index])
-    parts, num_unread = _weighted(document, explanation)
+    read_to = explanation.source_spans[-1][1]
     return Sample(
         id=outputs.ids[index],
         scores={kind: float(outputs.scores[MODEL].values[kind][index]) for kind in ROUGE_TYPES},
         reference=outputs.references[index],
         words=tuple(ShownWord(word, _source_words(document, explanation, word)) for word in explanation.words),
-        document=parts,
-        num_unread=num_unread,
+        document=_weighted(document[:read_to], explanation),
+        unread=document[read_to:],
     )
 
 
-def _weighted(document: str, explanation: Explanation) -> tuple[tuple[tuple[str, float], ...], int]:
+def _weighted(document: str, explanation: Explanation) -> tuple[tuple[str, float], ...]:
     weights: Counter[int] = Counter()
     for word in explanation.words:
         for position, weight in word.sources:
             weights[position] = max(weights[position], weight if weight >= _LEAST_WEIGHT else 0)
-    read_to = explanation.source_spans[-1][1]
-    parts = [
+    return tuple(
         (part.text, max((weights[position] for position in range(part.first, part.last)), default=0.0))
-        for part in segments(document[:read_to], explanation.source_spans)
-    ]
-    return (*parts, (document[read_to:], 0.0)), len(document[read_to:].strip())
+        for part in segments(document, explanation.source_spans)
+    )
 
 
 def _source_words(document: str, explanation: Explanation, word: Word) -> tuple[str, ...]:

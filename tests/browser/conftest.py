@@ -1,5 +1,6 @@
 """A real headless Chromium (Debian's packages) before the served page."""
 
+import base64
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from selenium.webdriver.chrome.service import Service
 from tests.demo.served import REPO, Served, served_page
 
 # Kept by CI as artifacts; git ignores the folder.
-SCREENSHOTS = REPO / "reports" / "screenshots"
+SCREENSHOTS = REPO / ".cache" / "screenshots"
 WIDTHS = {"desktop": 1280, "narrow": 390}
 
 
@@ -75,8 +76,6 @@ def picture(page: webdriver.Chrome, width: str) -> Callable[[str], None]:
         height = page.execute_script("return document.documentElement.scrollHeight")
         clip = {"x": 0, "y": 0, "width": WIDTHS[width], "height": height, "scale": 1}
         options = {"format": "png", "captureBeyondViewport": True, "clip": clip}
-        import base64
-
         data = page.execute_cdp_cmd("Page.captureScreenshot", options)["data"]
         (SCREENSHOTS / f"{name}-{width}.png").write_bytes(base64.b64decode(data))
 

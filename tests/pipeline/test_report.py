@@ -142,8 +142,8 @@ class Texts(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        inherited = self._classes[-1] if tag == "mark" else ""
-        self._classes.append(dict(attrs).get("class") or inherited)
+        inherited = self._classes[-1] if tag == "mark" or dict(attrs).get("class") == "unread" else ""
+        self._classes.append(inherited or dict(attrs).get("class") or "")
 
     def handle_endtag(self, tag: str) -> None:
         self._classes.pop()

@@ -25,7 +25,7 @@ const fail = (error) => ($("error").textContent = error.message);
 
 function showSlider(id) {
   const value = $(id).value;
-  $(id).parentElement.querySelector("output").textContent = id === "max_words" && value === "0" ? "any number of" : value;
+  $(id).parentElement.querySelector("output").textContent = id === "max_words" && value === "0" ? "no limit" : value;
 }
 
 function useSettingsOf(model) {
@@ -53,7 +53,7 @@ async function summarize() {
   for (const id of ["words", "others", "detail", "status"]) $(id).replaceChildren();
   for (const id of ["source", "attention", "gates", "comparison"]) $(id).hidden = true;
   $("writing").textContent = "…";
-  $("result").hidden = false;
+  [$("result").hidden, $("hint").hidden] = [false, true];
   asked = { document: text, model: modelName() };
   try {
     await stream("api/summarize", { ...asked, search: search(), best: Number($("best").value) }, (event) => {
@@ -71,14 +71,14 @@ async function summarize() {
 function showAnswer({ summaries, truncated, seconds, explanation: ofBest }) {
   const cut = truncated ? ` The model reads the first ${models[asked.model].max_source_tokens} pieces; what follows was not read.` : "";
   $("writing").textContent = "";
-  $("status").textContent = `${seconds.toFixed(2)} s.${cut}`;
+  $("status").textContent = `Written in ${seconds.toFixed(2)} s.${cut}`;
   const list = document.createElement("ol");
   const buttons = summaries.map(({ text, score, ids }, place) => {
     const [item, button, note] = ["li", "button", "small"].map((tag) => document.createElement(tag));
     button.type = "button";
     button.textContent = text || "(empty)";
     button.setAttribute("aria-current", place === 0);
-    note.textContent = ` score ${score}`;
+    note.textContent = $("risk").checked ? ` expected ROUGE ${(100 * score).toFixed(1)}` : ` score ${score.toFixed(2)}`;
     button.addEventListener("click", async () => {
       try {
         showExplanation(await post("api/explain", { ...asked, ids }));
@@ -110,7 +110,7 @@ function showExplanation(found) {
   const numColumns = found.source_pieces.length;
   heatMap($("attention-map"), {
     label: "Attention of each piece of the summary to each piece of the document",
-    rows: found.pieces.map((piece) => piece.text.trim() || "␣"),
+    rows: found.pieces.map((piece, place) => (place === found.pieces.length - 1 ? "(end)" : piece.text.trim() || "␣")),
     numColumns,
     rowHeight: 20,
     values: found.attention.flat(),

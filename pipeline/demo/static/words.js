@@ -85,9 +85,20 @@ export function attentionOf(word, attention) {
   return new Map(means.map((mean, at) => [at, mean / most]));
 }
 
+// The sources of a word, those that follow each other taken together, the likeliest first.
+function placesOf(word, { source_pieces: pieces }) {
+  const places = [];
+  for (const [at, weight] of [...word.sources].sort(([one], [other]) => one - other)) {
+    const before = places.at(-1);
+    if (before?.next === at) [before.text, before.weight, before.next] = [before.text + pieces[at], before.weight + weight, at + 1];
+    else places.push({ text: pieces[at].trimStart(), weight, next: at + 1 });
+  }
+  return places.sort((one, other) => other.weight - one.weight);
+}
+
 export function describe(word, explanation) {
   const share = isCopied(word) ? `copied (${percent(word.copied)})` : `generated (${percent(1 - word.copied)})`;
-  const places = word.sources.slice(0, 4).map(([at, weight]) => `“${explanation.source_pieces[at].trim()}” ${percent(weight)}`);
-  const from = places.length ? `, could be copied from ${places.join(", ")}` : "; its pieces do not stand in the document";
+  const places = placesOf(word, explanation).slice(0, 3).map(({ text, weight }) => `“${text}” ${percent(weight)}`);
+  const from = places.length ? `; from ${places.join(", ")}` : "; its pieces do not stand in the document";
   return `${word.text}: ${share}, probability ${percent(word.probability)}${from}.`;
 }

@@ -14,11 +14,13 @@ from seq2sum.evaluation.plot_data import Curve, Histogram
 
 # Okabe and Ito's palette: told apart by the colour-blind too.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Narrow enough to be read on a telephone.
+_WIDTH = 5.2
 
 
 def curves_figure(curves: Mapping[str, Curve]) -> Figure:
     """The training's losses by step above, its learning rate below."""
-    figure = Figure(figsize=(6.4, 5), layout="constrained")
+    figure = Figure(figsize=(_WIDTH, 4.2), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     for axes, label, ending in ((above, "loss", "loss"), (below, "learning rate", "learning_rate")):
         chosen = {name: curve for name, curve in curves.items() if name.endswith(ending)}
@@ -33,20 +35,20 @@ def curves_figure(curves: Mapping[str, Curve]) -> Figure:
 
 def lengths_figure(documents: Histogram, summaries: Mapping[str, Histogram]) -> Figure:
     """Histograms of document lengths, and of summary lengths by system."""
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    left.stairs(documents.counts, documents.edges, fill=True, color=_COLOURS[0], alpha=0.8)
-    _finish(left, "words in the document", "test pairs", legend=False)
+    figure = Figure(figsize=(_WIDTH, 5), layout="constrained")
+    above, below = figure.subplots(2, 1)
+    above.stairs(documents.counts, documents.edges, fill=True, color=_COLOURS[0], alpha=0.8)
+    _finish(above, "words in the document", "test pairs", legend=False)
     for colour, (name, histogram) in zip(_COLOURS, summaries.items(), strict=False):
-        right.stairs(histogram.counts, histogram.edges, label=name, color=colour, linewidth=1.8)
-    _finish(right, "words in the summary", "test pairs", legend=True)
+        below.stairs(histogram.counts, histogram.edges, label=name, color=colour, linewidth=1.8)
+    _finish(below, "words in the summary", "test pairs", legend=True)
     figure.suptitle("Lengths (the last bar holds the longest 1 %)")
     return figure
 
 
 def bars_figure(starts: Sequence[float], counts: Mapping[str, Sequence[float]], x_label: str, y_label: str) -> Figure:
     """Counts in bars of equal width that begin at ``starts``, an outline for each series."""
-    figure = Figure(figsize=(4.8, 3), layout="constrained")
+    figure = Figure(figsize=(_WIDTH, 3), layout="constrained")
     axes = figure.subplots()
     edges = [*starts, starts[-1] + (starts[1] - starts[0] if len(starts) > 1 else 1)]
     for colour, (name, values) in zip(_COLOURS, counts.items(), strict=False):
@@ -57,7 +59,7 @@ def bars_figure(starts: Sequence[float], counts: Mapping[str, Sequence[float]], 
 
 def intervals_figure(systems: Mapping[str, Mapping[str, Sequence[float]]], x_label: str) -> Figure:
     """For each system, the first uppermost, each score's mean within its interval: (mean, low, high) by name."""
-    figure = Figure(figsize=(6.4, 0.9 + 0.55 * len(systems)), layout="constrained")
+    figure = Figure(figsize=(_WIDTH, 0.9 + 0.5 * len(systems)), layout="constrained")
     axes = figure.subplots()
     kinds = list(next(iter(systems.values())))
     for number, (colour, kind) in enumerate(zip(_COLOURS, kinds, strict=False)):
@@ -74,7 +76,7 @@ def intervals_figure(systems: Mapping[str, Mapping[str, Sequence[float]]], x_lab
 
 def scores_by_length_figure(mean_words: Sequence[float], scores: Mapping[str, Sequence[float]]) -> Figure:
     """Mean ROUGE-1 of each system in groups of documents of like length."""
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    figure = Figure(figsize=(_WIDTH, 3.8), layout="constrained")
     axes = figure.subplots()
     for colour, (name, values) in zip(_COLOURS, scores.items(), strict=False):
         axes.plot(mean_words, values, label=name.replace("_", " "), color=colour, marker="o", linewidth=1.5)
