@@ -111,8 +111,8 @@ def create_app(models: Sequence[ShownModel], votes: Votes, allowed_hosts: Sequen
     @app.post("/api/votes")
     def vote(ask: VoteAsk) -> dict[str, int]:
         check_documents([ask.document])
-        weights = {f"{name}_model": named(name).sha256 for name in ("champion", "challenger")}
-        votes.add(Vote(**ask.model_dump(), **weights))
+        champion, challenger = named("champion").sha256, named("challenger").sha256
+        votes.add(Vote(ask.document, ask.champion, ask.challenger, champion, challenger, ask.choice))
         return votes.counts()
 
     @app.get("/api/votes.jsonl")

@@ -1,6 +1,5 @@
 """The pairs that a report shows: the best, the middle and the worst, with where each word comes from."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -54,7 +53,7 @@ def ranked(outputs: SystemOutputs, num_samples: int) -> dict[str, list[int]]:
     """``num_samples`` pairs (fewer, if there are fewer) at each end of the model's ROUGE-1 and around its median."""
     scores = outputs.scores[MODEL].values
     # Ties, as of many zeros, are broken by ROUGE-L and then by id, so that the choice is always the same.
-    order = np.lexsort((outputs.ids, -scores["rougeL"], -scores["rouge1"])).tolist()
+    order = np.lexsort((np.array(outputs.ids), -scores["rougeL"], -scores["rouge1"])).tolist()
     middle = max(0, (len(order) - num_samples) // 2)
     return {
         "best": order[:num_samples],
@@ -78,12 +77,13 @@ def explain_sample(summarizer: Summarizer, document: str, outputs: SystemOutputs
 
 
 def _weighted(document: str, explanation: Explanation) -> tuple[tuple[str, float], ...]:
-    weights: Counter[int] = Counter()
+    weights: dict[int, float] = {}
     for word in explanation.words:
         for position, weight in word.sources:
-            weights[position] = max(weights[position], weight if weight >= _LEAST_WEIGHT else 0)
+            if weight >= _LEAST_WEIGHT:
+                weights[position] = max(weights.get(position, 0.0), weight)
     return tuple(
-        (part.text, max((weights[position] for position in range(part.first, part.last)), default=0.0))
+        (part.text, max((weights.get(position, 0.0) for position in range(part.first, part.last)), default=0.0))
         for part in segments(document, explanation.source_spans)
     )
 

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -143,13 +142,15 @@ def _words(tokenizer: Tokenizer, ids: Sequence[int], origins: Sequence[Origin]) 
     starts = [place for place in range(len(ids)) if not place or origins[place].piece[:1].isspace()]
     for first, last in itertools.pairwise([*starts, len(ids)]):
         pieces, text = origins[first:last], tokenizer.decode(ids[first:last]).strip()
-        sources: Counter[int] = Counter()
+        sources: dict[int, float] = {}
         for piece in pieces:
-            sources.update({position: piece.copied * weight / len(pieces) for position, weight in piece.sources})
+            for position, weight in piece.sources:
+                sources[position] = sources.get(position, 0.0) + piece.copied * weight / len(pieces)
         if text:
             copied = sum(piece.copied for piece in pieces) / len(pieces)
             probability = math.prod(piece.probability for piece in pieces)
-            yield Word(text, first, last, probability, copied, tuple(sources.most_common()))
+            by_weight = tuple(sorted(sources.items(), key=lambda source: -source[1]))
+            yield Word(text, first, last, probability, copied, by_weight)
 
 
 def _sources(copies: Tensor) -> tuple[tuple[int, float], ...]:
