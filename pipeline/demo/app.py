@@ -87,18 +87,16 @@ def create_app(models: Sequence[ShownModel], votes: Votes, allowed_hosts: Sequen
 
     @app.post("/api/summarize")
     def summarize(ask: SummarizeAsk) -> StreamingResponse:
-        model, (document,) = named(ask.model), check_documents([ask.document])
+        model, document = named(ask.model), _checked(ask.document)
         return _streamed(lambda send: _summarize(model, document, ask, send))
 
     @app.post("/api/explain")
     def explain(ask: ExplainAsk) -> dict[str, Any]:
-        (document,) = check_documents([ask.document])
-        return named(ask.model).explain(document, ask.ids)
+        return named(ask.model).explain(_checked(ask.document), ask.ids)
 
     @app.post("/api/gates")
     def gates(ask: GatesAsk) -> dict[str, Any]:
-        (document,) = check_documents([ask.document])
-        return named(ask.model).gates(document, ask.gate, reverse=ask.direction == "back")
+        return named(ask.model).gates(_checked(ask.document), ask.gate, reverse=ask.direction == "back")
 
     @app.post("/api/batch")
     async def batch(
@@ -110,7 +108,7 @@ def create_app(models: Sequence[ShownModel], votes: Votes, allowed_hosts: Sequen
 
     @app.post("/api/votes")
     def vote(ask: VoteAsk) -> dict[str, int]:
-        check_documents([ask.document])
+        _checked(ask.document)
         champion, challenger = named("champion").sha256, named("challenger").sha256
         votes.add(Vote(ask.document, ask.champion, ask.challenger, champion, challenger, ask.choice))
         return votes.counts()
@@ -139,6 +137,13 @@ def create_app(models: Sequence[ShownModel], votes: Votes, allowed_hosts: Sequen
     app.add_middleware(TooLarge)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))
     return app
+
+
+def _checked(document: str) -> str:
+    try:
+        return check_documents([document])[0]
+    except UserError as error:
+        raise UserError(str(error).removeprefix("Row 0: ")) from error  # there are no rows on the page
 
 
 def _streamed(work: Callable[[Send], None]) -> StreamingResponse:

@@ -59,7 +59,6 @@ export function tint(container, weights) {
     let weight = 0;
     for (let at = Number(part.dataset.first); at < Number(part.dataset.last); at++) weight = Math.max(weight, weights.get(at) ?? 0);
     part.style.setProperty("--weight", weight.toFixed(3));
-    part.classList.toggle("strong", weight > 0.6);
     if (weight > most) [strongest, most] = [part, weight];
   }
   if (strongest) {
