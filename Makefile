@@ -8,7 +8,7 @@ include scripts/environment.sh
 
 PRESET ?= default
 
-.PHONY: help setup run full preset study simulate-gate demo-registry test check docs lint types contracts format lock clean
+.PHONY: help setup run full preset study simulate-gate demo demo-registry test test-browser check docs lint types contracts format lock clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -34,11 +34,17 @@ study: setup ## Measure what is said of LSTMs and write reports/study/index.html
 simulate-gate: setup ## Measure how often the promotion gate errs, as params.yaml sets it
 	python -m pipeline.simulate_gate
 
+demo: setup ## Serve the page to try the champion on, beside the challenger (other models: ARGS="--model DIR")
+	python -m pipeline.demo $(ARGS)
+
 demo-registry: setup ## A model's life against real servers (needs Debian's postgresql): prints a transcript
 	python -m tests.demonstration.registry
 
 test: setup ## Run the tests (some of them: TESTS=tests/data)
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile $(TESTS)
+
+test-browser: setup ## Test the page in headless Chromium (needs Debian's chromium and chromium-driver)
+	OMP_NUM_THREADS=1 pytest tests/browser -m browser
 
 check: lint types contracts test ## All that CI checks: lint, types, import contracts, tests
 

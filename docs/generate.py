@@ -177,7 +177,7 @@ def measurements_page() -> str:
         "What `benchmarks/quality.json` keeps: F1 × 100 on the test split with 95 % intervals. The file also has all "
         "params, the baselines and the tests.",
     ]
-    rows = ["| corpus | preset | parameters | steps | seconds | ROUGE-1 | ROUGE-2 | ROUGE-L | ROUGE-1 over the best lead |",
+    rows = ["| corpus | preset | parameters | steps | seconds | ROUGE-1 | ROUGE-2 | ROUGE-L | ROUGE-1, best lead |",
             "|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
     for run in json.loads((ROOT / "benchmarks/quality.json").read_text(encoding="utf-8")):
         scores = [f"{mean:.1f} [{low:.1f}, {high:.1f}]" for mean, low, high in

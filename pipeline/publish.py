@@ -201,6 +201,8 @@ def _further(published: Published) -> list[str]:
         f"  {page}" if uri.startswith("http") else f"  {here}mlflow ui --backend-store-uri {uri}",
         f"  {here}dvc metrics show",
         f"  {here}dvc plots show",
+        f"  {here}python -m pipeline.demo",
+        f"  {paths.REPORT}",
     ]
 
 

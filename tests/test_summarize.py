@@ -215,3 +215,23 @@ def test_a_risk_depends_on_its_document_and_seed_alone(folder):
     assert [[one.text for one in best] for best in together] == [[one.text for one in best] for best in alone]
     other = summarizer.summarize_best(TEXTS, changed(risk_samples=4, risk_seed=2), 3)
     assert [[one.score for one in best] for best in other] != [[one.score for one in best] for best in together]
+
+
+@pytest.mark.parametrize("risk_samples", [0, 2])
+def test_a_watcher_sees_each_summary_grow_and_changes_nothing(folder, risk_samples):
+    summarizer, greedy = Summarizer.load(folder), changed(beam_size=1, risk_samples=risk_samples)
+    seen = {number: [] for number in range(len(TEXTS))}
+    found = summarizer.summarize_best(TEXTS, greedy, 1, watch=lambda place, text: seen[place].append(text))
+    assert found == summarizer.summarize_best(TEXTS, greedy, 1)
+    for place, (summary,) in enumerate(found):
+        # A step before each piece, and one before the end.
+        assert len(seen[place]) == len(summary.ids) + 1
+        assert [summarizer.tokenizer.decode(summary.ids[:n]).strip() for n in range(len(seen[place]))] == seen[place]
+
+
+def test_what_a_watcher_raises_ends_the_search(folder):
+    def watch(_place, text):
+        raise InterruptedError(text)
+
+    with pytest.raises(InterruptedError):
+        Summarizer.load(folder).summarize_best(TEXTS, SEARCH, 1, watch=watch)

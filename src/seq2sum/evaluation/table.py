@@ -13,14 +13,19 @@ _NAMES = {
 }
 
 
+def system_names(scores: Mapping[str, Any]) -> dict[str, str]:
+    """What each system of a scores file is called, in the order of the table."""
+    return {system: name.format_map(scores) for system, name in _NAMES.items() if system in scores["systems"]}
+
+
 def scores_table(scores: Mapping[str, Any]) -> str:
     """F1 × 100 [95 % interval] of each system in a scores file, and how sure the gain over the best lead is."""
     rows = [["", *ROUGE_NAMES.values()]]
-    for system in (name for name in _NAMES if name in scores["systems"]):
-        means = scores["systems"][system]
-        rows.append([_NAMES[system].format_map(scores), *(_interval(*means[kind]) for kind in ROUGE_NAMES)])
+    names = system_names(scores)
+    for system, name in names.items():
+        rows.append([name, *(_interval(*scores["systems"][system][kind]) for kind in ROUGE_NAMES)])
     gains = (_gain(scores["paired"][kind]) for kind in ROUGE_NAMES)
-    rows.append([f"model − {_NAMES[scores['best_lead']].format_map(scores)}", *gains])
+    rows.append([f"model − {names[scores['best_lead']]}", *gains])
     return "\n".join([*aligned(rows), "", f"{scores['num_pairs']:,} test pairs · {scores['signature']}"])
 
 
