@@ -153,7 +153,7 @@ def _schedule(params: TrainParams) -> Any:
 def _pairs(folder: Path) -> EncodedPairs:
     columns = []
     for name in ("train.src", "train.tgt"):
-        rows = pa.array([row for row in read_rows(folder / name)], pa.list_(pa.int32()))
+        rows = pa.array(list(read_rows(folder / name)), pa.list_(pa.int32()))
         columns.append(EncodedColumn(pa.chunked_array([rows])))
     return EncodedPairs(*columns)
 

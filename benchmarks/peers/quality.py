@@ -1,14 +1,16 @@
-"""Peers trained on our corpus and pieces, judged by our evaluation: ``python -m benchmarks.peers.quality WHO SECONDS``.
+"""Peers trained on our corpus and pieces, judged by our evaluation: ``python -m benchmarks.peers.quality WHO …``.
 
-After ``dvc repro encode``. WHO is ``ours``, which comes first, ``opennmt`` or ``joeynmt``. A peer trains for so many CPU
-seconds on one thread; the length penalty is chosen on a part of the val split.
+After ``dvc repro encode``. WHO is ``ours``, which comes first, ``opennmt`` or ``joeynmt``. A peer trains for so many
+CPU seconds on one thread; the length penalty is chosen on a part of the val split.
 """
 
 import argparse
 import json
 import os
+import resource
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,9 @@ from seq2sum.params_file import load_params
 RESULTS = Path("benchmarks/peers_quality.json")
 FOLDER = Path(".cache/peers")
 PIECES = FOLDER / "pieces"
+OURS = FOLDER / "ours.json"
 NUM_TUNING_PAIRS = 400
+OUR_FACTS = ("train_key", "steps", "wall_seconds", "num_parameters", "precision")
 # Beam and length penalty: without, and as each project's documentation has it.
 SEARCHES = {
     "opennmt": (
@@ -67,6 +71,15 @@ def score(peer: str, split: str, num_pairs: int | None, search: list[str]) -> Ro
     return score_pairs(hypotheses, references, load_params(paths.PARAMS).evaluate.rouge, num_workers())
 
 
+def train_ours() -> None:
+    """The stages train and evaluate on one thread; the CPU seconds of the first go to .cache/peers/ours.json."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "SEQ2SUM_THREADS": "1", "SEQ2SUM_TRACKING": "off"}
+    subprocess.run([sys.executable, "-m", "pipeline.stages.train"], env=environment, check=True)
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    write_json(OURS, {"cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1)})
+    subprocess.run([sys.executable, "-m", "pipeline.stages.evaluate"], env=environment, check=True)
+
+
 def row(peer: str, seconds: float) -> dict[str, Any]:
     """Tunes the search on val, then scores the whole test split and compares it with ours."""
     tuning = [(score(peer, "val", NUM_TUNING_PAIRS, search).means()["rouge1"], search) for search in SEARCHES[peer]]
@@ -85,9 +98,7 @@ def row(peer: str, seconds: float) -> dict[str, Any]:
         "ours": {kind: round(mean, 4) for kind, mean in ours.means().items()},
         "paired": compare_scores(ours, theirs, evaluation.bootstrap_samples, evaluation.seed),
         "training": json.loads((FOLDER / peer / "training.json").read_text()),
-        "our_training": {
-            key: train[key] for key in ("train_key", "steps", "wall_seconds", "num_parameters", "precision")
-        },
+        "our_training": {key: train[key] for key in OUR_FACTS} | json.loads(OURS.read_text()),
         "search": search,
         "tuning": [{"search": options, "rouge1": round(value, 3)} for value, options in tuning],
         "config": (FOLDER / peer / "used.yaml").read_text(),
@@ -101,17 +112,20 @@ def row(peer: str, seconds: float) -> dict[str, Any]:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers.quality", description=__doc__)
-    parser.add_argument("peer", choices=sorted(SEARCHES))
-    parser.add_argument("seconds", type=float)
+    parser.add_argument("who", choices=["ours", *SEARCHES])
+    parser.add_argument("seconds", type=float, nargs="?", default=640.0, help="for a peer; ours ends by its params")
     parser.add_argument("--trained", action="store_true", help="judge the training that stands in .cache/peers/PEER")
     arguments = parser.parse_args()
-    config = Path(f"benchmarks/peers/{arguments.peer}.yaml")
+    if arguments.who == "ours":
+        train_ours()
+        return
+    config = Path(f"benchmarks/peers/{arguments.who}.yaml")
     write_pieces(PIECES)
     if not arguments.trained:
-        shutil.rmtree(FOLDER / arguments.peer, ignore_errors=True)
-        run_peer(arguments.peer, "train", str(config), str(FOLDER / arguments.peer), f"{arguments.seconds:g}")
-    shutil.copy(config, FOLDER / arguments.peer / "used.yaml")
-    new = row(arguments.peer, arguments.seconds)
+        shutil.rmtree(FOLDER / arguments.who, ignore_errors=True)
+        run_peer(arguments.who, "train", str(config), str(FOLDER / arguments.who), f"{arguments.seconds:g}")
+    shutil.copy(config, FOLDER / arguments.who / "used.yaml")
+    new = row(arguments.who, arguments.seconds)
     rows = json.loads(RESULTS.read_bytes()) if RESULTS.exists() else []
     write_json(
         RESULTS, sorted([*(old for old in rows if old["peer"] != new["peer"]), new], key=lambda one: one["peer"])
