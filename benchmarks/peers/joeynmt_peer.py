@@ -4,6 +4,7 @@
 ``translate FOLDER SOURCE OUTPUT [key=value …]`` runs beam search with the best checkpoint, testing settings changed.
 """
 
+import contextlib
 import json
 import sys
 import time
@@ -77,7 +78,9 @@ def summarize(folder: Path, source: Path, output: Path, changes: list[str]) -> N
     settings["model_dir"] = str(folder)
     settings["testing"].update({key: yaml.safe_load(value) for key, value in (one.split("=") for one in changes)})
     sys.stdin = source.open()
-    translate(cfg=settings, output_path=str(output))
+    # JoeyNMT 2.3.0 fails to write to a file by itself; what it prints are the summaries alone.
+    with output.open("w") as stream, contextlib.redirect_stdout(stream):
+        translate(cfg=settings)
 
 
 if __name__ == "__main__":
