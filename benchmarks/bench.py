@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.overhead import pipeline_overhead
 from benchmarks.sizes import SIZES, write_corpus
 from pipeline.lineage import machine_tags
 from seq2sum.files import write_json
@@ -140,6 +141,7 @@ def main() -> None:
     precisions = PRECISIONS if has_bfloat16() else ("float32",)
     for size in SIZES:
         results |= results_of(size, rounds(size, num_rounds, precisions))
+    results["pipeline_overhead"] = pipeline_overhead()
     machine = machine_tags()
     results["machine"] = {
         **{key: machine[key] for key in ("cpu", "cpu_cores", "gpu")},

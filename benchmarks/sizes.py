@@ -32,8 +32,8 @@ class Size:
 
 
 SIZES = {
-    "first": Size("", 20_000, 64, 100, 200, 12, 30, num_pairs=2560, num_decoded=128),
-    "second": Size("_long", 50_000, 16, 400, 400, 75, 120, num_pairs=640, num_decoded=16),
+    "first": Size("", 20_000, 64, 100, 200, 12, 30, num_pairs=12_800, num_decoded=128),
+    "second": Size("_long", 50_000, 16, 400, 400, 75, 120, num_pairs=3_200, num_decoded=16),
 }
 
 
