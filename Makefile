@@ -31,7 +31,7 @@ study: setup ## Measure what is said of LSTMs and write reports/study/index.html
 	$(if $(STUDY_PRESET),python -m study.preset $(STUDY_PRESET))
 	dvc repro study/dvc.yaml
 
-bench: setup ## Speed and memory beside the peers: writes benchmarks/results.json (after `dvc repro encode`; half an hour)
+bench: setup ## Speed and memory beside the peers, written to benchmarks/results.json (after `dvc repro encode`; 20 minutes)
 	benchmarks/peers/setup
 	OMP_NUM_THREADS=1 SEQ2SUM_THREADS=1 python -m benchmarks.bench
 
