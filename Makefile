@@ -8,7 +8,7 @@ include scripts/environment.sh
 
 PRESET ?= default
 
-.PHONY: help setup run full preset study simulate-gate demo demo-registry test test-browser check docs lint types contracts format lock clean
+.PHONY: help setup run full preset study bench simulate-gate demo demo-registry test test-browser check docs lint types contracts format lock clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -30,6 +30,10 @@ preset: setup ## Write the values of presets/PRESET.yaml into params.yaml (PRESE
 study: setup ## Measure what is said of LSTMs and write reports/study/index.html (a quick look: STUDY_PRESET=tiny)
 	$(if $(STUDY_PRESET),python -m study.preset $(STUDY_PRESET))
 	dvc repro study/dvc.yaml
+
+bench: setup ## Speed and memory beside the peers, written to benchmarks/results.json (after `dvc repro encode`; 20 minutes)
+	benchmarks/peers/setup
+	OMP_NUM_THREADS=1 SEQ2SUM_THREADS=1 python -m benchmarks.bench
 
 simulate-gate: setup ## Measure how often the promotion gate errs, as params.yaml sets it
 	python -m pipeline.simulate_gate
