@@ -59,7 +59,7 @@ class Shell:
         """Waits for it and prints what it said."""
         running.wait()
         # Of a line that was written over, what stood there last.
-        shown = [line.rpartition("\r")[2] for line in self._output.read_text().split("\n")][-lines - 1 :]
+        shown = [line.rpartition("\r")[2] for line in self._output.read_bytes().decode().split("\n")][-lines - 1 :]
         print("\n".join(shown).rstrip(), f"\n[status {running.returncode}, {time.monotonic() - self._began:.0f} s]")
         if running.returncode != status:
             sys.exit(f"status {running.returncode} where {status} was expected")
