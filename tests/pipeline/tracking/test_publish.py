@@ -232,10 +232,10 @@ def test_the_champion_is_the_same_by_either_way(
         return {path.name: path.read_bytes() for path in folder.iterdir()}
 
     expected = files(published / "models/summarizer")
-    embedded = champion._embedded_folder()
+    embedded = champion._embedded_folder(registry.CHAMPION)
     assert embedded is not None
     assert files(embedded) == expected
-    assert files(champion._downloaded_folder(str(tmp_path))) == expected
+    assert files(champion._downloaded_folder(registry.CHAMPION, str(tmp_path))) == expected
     monkeypatch.setenv("MLFLOW_MODEL_NAME", "another")
     with pytest.raises(UserError, match=r"No champion of 'another'.*make run"), champion.champion_folder():
         pass
