@@ -3,8 +3,8 @@
 import os
 import sys
 
+from pipeline.environment import whole_number
 from pipeline.supervision import name_starters
-from seq2sum.errors import UserError
 
 # How often torchrun starts all processes again, from the last checkpoint, after one of them was lost.
 MAX_RESTARTS = 3
@@ -15,10 +15,8 @@ def become_launcher(module: str) -> None:
 
     Raises UserError for a bad number.
     """
-    processes = os.environ.get("SEQ2SUM_PROCESSES") or "1"
-    if not processes.isdecimal() or int(processes) < 1:
-        raise UserError(f"SEQ2SUM_PROCESSES={processes}: must be a whole number from 1 on.")
-    if processes == "1" or "TORCHELASTIC_RUN_ID" in os.environ:
+    processes = whole_number("SEQ2SUM_PROCESSES", 1)
+    if processes == 1 or "TORCHELASTIC_RUN_ID" in os.environ:
         return
     # The process stays the same one to its starter, and those that torchrun starts end when that starter is gone.
     name_starters()

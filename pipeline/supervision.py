@@ -42,6 +42,18 @@ def exclusive(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def exclusive_if_free(folder: Path) -> Iterator[bool]:
+    """Holds the lock of ``folder`` unless another process does; says whether."""
+    with (folder / "lock").open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
 def stop_when_asked() -> Callable[[], bool]:
     """Returns a function that tells whether to stop: on SIGTERM or SIGINT, or when the starter is gone.
 

@@ -11,8 +11,10 @@ from pathlib import Path
 import torch
 
 from pipeline import paths
+from pipeline.environment import whole_number
 from pipeline.hardware import matrix_precision, use_hardware
 from pipeline.launch import become_launcher
+from pipeline.retention import tidy
 from pipeline.stages.runner import run_guarded, run_stage
 from pipeline.supervision import exclusive, stop_when_asked
 from pipeline.tracking.live import live_curves
@@ -29,6 +31,11 @@ from seq2sum.training.identity import train_key
 from seq2sum.training.phase import Phase, likelihood_phase, pretraining_phase
 from seq2sum.training.state import Training
 from seq2sum.training.trainer import Interrupted, fit, validation_loss
+
+# One to go on from, and one in case that is damaged.
+DEFAULT_CHECKPOINTS = 2
+# What the checkpoints of other trainings may take.
+DEFAULT_CHECKPOINTS_GIB = 20
 
 
 def train(params: Params) -> None:
@@ -49,7 +56,8 @@ def _train(params: Params, device: torch.device, ranks: Ranks, should_stop: Call
     with _alone_in(folder, key) if ranks.is_first else contextlib.nullcontext():
         torch.manual_seed(params.train.seed)
         model = SummarizerModel(params.train.model, tokenizer.vocab_size)
-        training = Training(model, params.train, folder, device, precision, ranks)
+        num_checkpoints = whole_number("SEQ2SUM_CHECKPOINTS", DEFAULT_CHECKPOINTS)
+        training = Training(model, params.train, folder, device, precision, ranks, num_checkpoints)
         training.resume()
         try:
             fit(training, phases_of(params.train, tokenizer, device, precision, ranks), should_stop)
@@ -78,8 +86,10 @@ def _train(params: Params, device: torch.device, ranks: Ranks, should_stop: Call
 
 @contextlib.contextmanager
 def _alone_in(folder: Path, key: str) -> Iterator[None]:
-    with exclusive(folder), live_curves(folder, key):
-        yield
+    with exclusive(folder):
+        tidy(paths.CHECKPOINTS, folder, whole_number("SEQ2SUM_CHECKPOINTS_GIB", DEFAULT_CHECKPOINTS_GIB) * 2**30)
+        with live_curves(folder, key):
+            yield
 
 
 def _exposure(params: Params, counts: dict[str, int]) -> dict[str, float]:

@@ -52,7 +52,7 @@ class Training:
     """A model with its optimizer, averages, progress and records, kept in ``folder``.
 
     There is no random state: batches depend on (seed, epoch) and dropout on (seed, step) alone. Matrix products run in
-    ``precision``. Of several ``ranks`` only the first writes.
+    ``precision``. Of several ``ranks`` only the first writes. The newest ``num_checkpoints`` are kept.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Training:
         device: torch.device,
         precision: torch.dtype = torch.float32,
         ranks: Ranks = ALONE,
+        num_checkpoints: int = 2,
     ) -> None:
         self.model = model.to(device)
         self.params = params
@@ -75,7 +76,7 @@ class Training:
             model.parameters(), lr=params.learning_rate, betas=(0.9, 0.98), weight_decay=params.weight_decay, fused=True
         )
         self.progress = Progress()
-        self.store = CheckpointStore(folder)
+        self.store = CheckpointStore(folder, num_checkpoints)
         self.journal = Journal(folder / "journal.jsonl") if self.ranks.is_first else NoJournal()
         self.pace = Journal(folder / "pace.jsonl") if self.ranks.is_first else NoJournal()
 
