@@ -158,6 +158,24 @@ def plain_lines(found: "list[Summary]", best: int | None) -> str:
 
 
 @app.command()
+def export(
+    to: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")],
+    model: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A model folder instead of the champion.", show_default=False)
+    ] = None,
+) -> None:
+    """Write the model as ONNX files, for machines without PyTorch (python -m seq2sum.portable)."""
+    with user_errors():
+        with model_folder(model) as folder:
+            from seq2sum.export import export as write_export
+            from seq2sum.summarize import Summarizer
+
+            left_out = write_export(Summarizer.load(folder), to)
+        for name, value in left_out.items():
+            print(f"left out: {name} ({value}), which the exported form does not have", file=sys.stderr)
+
+
+@app.command()
 def models() -> None:
     """List the registered model's versions: aliases, ROUGE-1, when and from which commit."""
     with user_errors():

@@ -28,6 +28,7 @@ def main(folder: Path, fatal_check: int) -> None:
 
         def should_stop() -> bool:
             if next(checks) == fatal_check and is_doomed:
+                (folder / "killed").touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             return False
 

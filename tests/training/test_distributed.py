@@ -25,7 +25,7 @@ def torchrun(folder: Path, *arguments: str, max_restarts: int = 0) -> subprocess
     command = [sys.executable, "-m", "torch.distributed.run", *options, "-m", "tests.training.rank", str(folder)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
     return subprocess.run(
-        [*command, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=300
+        [*command, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=800
     )
 
 
@@ -57,11 +57,10 @@ def test_the_curves_of_two_processes_are_those_of_one(whole, tmp_path):
 
 
 def test_a_lost_process_ends_the_run_and_starting_again_leads_to_the_same_result(whole, tmp_path):
-    began = time.monotonic()
     done = torchrun(tmp_path, "35")
     assert done.returncode != 0
     assert "another process of this training is gone" in done.stderr
-    assert time.monotonic() - began < 100
+    assert time.time() - (tmp_path / "killed").stat().st_mtime < 100
     assert not (tmp_path / "weights-0").exists()
     # Here torchrun itself starts both again.
     done = torchrun(tmp_path, "12", max_restarts=1)
