@@ -19,7 +19,7 @@ from pipeline.stages.runner import run_guarded, run_stage
 from pipeline.supervision import exclusive, stop_when_asked
 from pipeline.tracking.live import live_curves
 from seq2sum.config import Params, TrainParams
-from seq2sum.data.encoded import EncodedPairs, read_info
+from seq2sum.data.encoded import EncodedPairs, PieceVectors, read_info
 from seq2sum.data.tokenizer import Tokenizer
 from seq2sum.evaluation.fast_rouge import RougeReward
 from seq2sum.files import replaced_file, sha256_of, write_json
@@ -56,6 +56,8 @@ def _train(params: Params, device: torch.device, ranks: Ranks, should_stop: Call
     with _alone_in(folder, key) if ranks.is_first else contextlib.nullcontext():
         torch.manual_seed(params.train.seed)
         model = SummarizerModel(params.train.model, tokenizer.vocab_size)
+        if vectors := PieceVectors.load(paths.ENCODED):
+            model.start_from(*map(torch.from_numpy, vectors))
         num_checkpoints = whole_number("SEQ2SUM_CHECKPOINTS", DEFAULT_CHECKPOINTS)
         training = Training(model, params.train, folder, device, precision, ranks, num_checkpoints)
         training.resume()

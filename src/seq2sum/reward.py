@@ -34,7 +34,8 @@ class ExpectedReward:
     This is self-critical training (Rennie et al. 2017) with the mean of the other samples in place of the greedy
     summary's reward (Kool et al. 2019, "Buy 4 REINFORCE samples, get a baseline for free"), mixed with the likelihood
     of the reference as in Paulus et al. (2018, eq. 16). The encoder reads a document once: its memory serves the
-    drawing and, in one teacher-forced pass, the reference and all samples.
+    drawing and, in one teacher-forced pass, the reference and all samples. There is no dropout: the gradient is that
+    of the network that drew.
     """
 
     def __init__(self, tokenizer: Tokenizer, params: RewardParams, reward: Reward, ranks: Ranks = ALONE) -> None:
@@ -46,17 +47,16 @@ class ExpectedReward:
     def __call__(self, model: SummarizerModel, batch: Batch, noise: Noise) -> Outcome:
         """The weighted loss of references and samples; totals the samples' rewards."""
         source, device = batch.source, batch.source.source_ids.device
-        memory = model.encode(source.source_ids, source.source_lengths, source.source_mask, noise)
+        memory = model.encode(source.source_ids, source.source_lengths, source.source_mask)
         references = _rows_of(batch.targets)
         shape = (self._params.max_tokens, noise.share.num_rows, self._params.num_samples, CHOICES)
         uniforms = torch.rand(shape, generator=noise.generator, device=device)
         drawn = draw_summaries(model, memory, noise.share.take(uniforms, dim=1))
         rewards = self._rewards(drawn, references)
         rows = [row for reference, samples in zip(references, drawn, strict=True) for row in (reference, *samples)]
-        # All processes pad alike, for the noise is drawn for the whole batch.
-        targets = make_targets(rows, int(self._ranks.largest(1 + max(map(len, rows))))).to(device)
+        targets = make_targets(rows).to(device)
         weights = torch.from_numpy(self._token_weights(rewards, rows, noise.share.weight)).to(device)
-        decoded = model.decode(memory, targets.target_in, noise)
+        decoded = model.decode(memory, targets.target_in)
         loss = negative_log_likelihood(model, source, targets, decoded, row_weights=weights)
         return Outcome(loss, torch.tensor(rewards.sum()), noise.share.num_rows * self._params.num_samples)
 

@@ -47,6 +47,15 @@ def test_weights_are_the_softmax_of_the_papers_score_over_real_positions(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_probabilities_add_up_where_products_are_rounded(kind):
+    module = made(kind)
+    with torch.autocast("cpu", torch.bfloat16):
+        weights = attend(module, *inputs())
+    assert weights.dtype == torch.float32
+    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(ROWS, QUERIES), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_query_does_not_see_the_others(kind):
     module, (queries, states, mask) = made(kind), inputs()
     alone = attend(module, queries[:, 2:3], states, mask)

@@ -120,10 +120,10 @@ def make_source(documents: Sequence[np.ndarray]) -> Source:
     return Source(ids, lengths, torch.arange(ids.shape[1]) < lengths.unsqueeze(1))
 
 
-def make_targets(summaries: Sequence[np.ndarray], num_positions: int = 0) -> Targets:
-    """Pads the piece ids of ``summaries`` between begin and end marks, to ``num_positions`` at least."""
-    target_in = _pad([np.concatenate(([BOS], row)) for row in summaries], num_positions)
-    target_out = _pad([np.concatenate((row, [EOS])) for row in summaries], num_positions)
+def make_targets(summaries: Sequence[np.ndarray]) -> Targets:
+    """Pads the piece ids of ``summaries`` between begin and end marks."""
+    target_in = _pad([np.concatenate(([BOS], row)) for row in summaries])
+    target_out = _pad([np.concatenate((row, [EOS])) for row in summaries])
     lengths = torch.tensor([len(row) + 1 for row in summaries])
     is_real = torch.arange(target_out.shape[1]) < lengths.unsqueeze(1)
     return Targets(target_in, target_out, is_real.flatten().nonzero().squeeze(1), int(lengths.sum()))
@@ -135,8 +135,8 @@ def make_batch(documents: Sequence[np.ndarray], summaries: Sequence[np.ndarray])
     return Batch(source, make_targets(summaries), int(source.source_lengths.sum()))
 
 
-def _pad(rows: Sequence[np.ndarray], num_positions: int = 0) -> Tensor:
-    padded = np.full((len(rows), max(num_positions, *map(len, rows))), PAD, dtype=np.int64)
+def _pad(rows: Sequence[np.ndarray]) -> Tensor:
+    padded = np.full((len(rows), max(map(len, rows))), PAD, dtype=np.int64)
     for padded_row, row in zip(padded, rows, strict=True):
         padded_row[: len(row)] = row
     return torch.from_numpy(padded)

@@ -17,11 +17,13 @@ CHUNK_ELEMENTS = 2**24
 def masked_log_softmax(scores: Tensor, source_mask: Tensor) -> Tensor:
     """Log of the attention weights [B, N, S] from ``scores`` [B, N, S] and ``source_mask`` [B, S], True = real token.
 
+    In single precision or better: bfloat16's three digits are too few for probabilities to add up.
     Padding gets a finite but hopeless score, so that its weight is exactly 0 and no gradient becomes NaN, not even
     in a row that is all padding.
     """
     floor = torch.finfo(scores.dtype).min / 2
-    return torch.log_softmax(scores.masked_fill(~source_mask.unsqueeze(1), floor), dim=-1)
+    precision = torch.promote_types(scores.dtype, torch.float32)
+    return torch.log_softmax(scores.masked_fill(~source_mask.unsqueeze(1), floor), dim=-1, dtype=precision)
 
 
 def build_attention(kind: AttentionKind, query_size: int, state_size: int) -> "Attention":

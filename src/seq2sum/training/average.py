@@ -1,7 +1,7 @@
 """Exponential moving average of the weights (Polyak & Juditsky 1992)."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,11 @@ class WeightAverage:
         """Takes the weights after ``step`` in."""
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(self.weights, [parameter.detach() for parameter in model.parameters()], 1.0 - decay)
+
+    def set(self, weights: Sequence[Tensor]) -> None:
+        """Makes ``weights`` the average."""
+        for averaged, weight in zip(self.weights, weights, strict=True):
+            averaged.copy_(weight)
 
     @contextlib.contextmanager
     def applied(self, model: nn.Module) -> Iterator[None]:

@@ -135,21 +135,16 @@ class Training:
         self.best_weights.insert(rank, [weights.clone() for weights in self.average.weights])
         del progress.best_values[self.params.average_best :], self.best_weights[self.params.average_best :]
 
-    def end_phase(self) -> None:
-        """Gives the model the mean of the phase's best weights, or its last averages if none were validated.
-
-        The next phase begins from there.
-        """
+    def end_phase(self, weights: list[Tensor]) -> None:
+        """Gives the model the phase's outcome, ``weights``; the next phase begins from there."""
         progress = self.progress
         if not self.best_weights:
             progress.best_step = progress.step
-            self.best_weights.append(self.average.weights)
-        means = [torch.stack(weights).mean(dim=0) for weights in zip(*self.best_weights, strict=True)]
         self.best_weights = []
         self.optimizer.state.clear()
-        for parameter, averaged, mean in zip(self.model.parameters(), self.average.weights, means, strict=True):
-            parameter.data.copy_(mean)
-            averaged.copy_(mean)
+        self.average.set(weights)
+        for parameter, weight in zip(self.model.parameters(), weights, strict=True):
+            parameter.data.copy_(weight)
         self.progress = Progress(
             phase=progress.phase + 1,
             phase_start=progress.step,

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from seq2sum.data.batch import Batch, make_batch
@@ -47,7 +48,7 @@ def fit(training: Training, phases: Sequence[Phase], should_stop: Callable[[], b
             while not _fit_phase(training, phase, clock, check):
                 pass
             clock.tick()
-            training.end_phase()
+            training.end_phase(_outcome(training, phase, check))
             training.save()
     except Interrupted:
         clock.tick()
@@ -134,6 +135,23 @@ def _validate(training: Training, phase: Phase, check: Callable[[], None]) -> No
     training.journal.on_metrics(training.progress.step, phase.name, {phase.criterion: value})
     training.keep_best(value, phase.higher_is_better)
     training.progress.validation_due = False
+
+
+def _outcome(training: Training, phase: Phase, check: Callable[[], None]) -> list[Tensor]:
+    """The mean of the phase's best weights, or the best where the mean is worse; unvalidated, the last average."""
+    best = training.best_weights
+    if not best or phase.validate is None:
+        return training.average.weights
+    if len(best) == 1:
+        return best[0]
+    mean = [torch.stack(weights).mean(dim=0) for weights in zip(*best, strict=True)]
+    training.average.set(mean)
+    with training.average.applied(training.model):
+        value = phase.validate(training.model, check)
+    training.journal.on_metrics(training.progress.step, phase.name, {f"{phase.criterion}_of_mean": value})
+    best_value = training.progress.best_values[0]
+    is_no_worse = value >= best_value if phase.higher_is_better else value <= best_value
+    return mean if is_no_worse else best[0]
 
 
 @torch.no_grad()
