@@ -118,8 +118,9 @@ def mix_with_copies(log_probs: Tensor, source_ids: Tensor, decoded: Decoded) -> 
     the sum of its positions: the scattered writes of the same piece are equal.
     """
     gate_logit = decoded.gate_logit.float().unsqueeze(-1)
-    copied = (decoded.attn_log_weights.float() + nn.functional.logsigmoid(-gate_logit)).exp_()
-    log_probs.add_(nn.functional.logsigmoid(gate_logit))
+    # softplus, not logsigmoid: exported, the latter becomes the logarithm of a sigmoid, which is rough near 0.
+    copied = (decoded.attn_log_weights.float() - nn.functional.softplus(gate_logit)).exp_()
+    log_probs.sub_(nn.functional.softplus(-gate_logit))
     index = source_ids.unsqueeze(1).expand_as(copied)
     log_probs.scatter_(-1, index, log_probs.gather(-1, index).exp_()).scatter_add_(-1, index, copied)
     mixed = log_probs.gather(-1, index).clamp_min_(torch.finfo(torch.float32).tiny).log_()
