@@ -78,7 +78,7 @@ def trained(params: Params, folder: Path) -> dict[str, Any]:
             losses = [point.value for point in read_journal(paths.JOURNAL) if point.key == "validation/loss"]
             kept = ("num_parameters", "steps", "wall_seconds", "tokens_per_second", "precision")
             paths.MODEL.rename(folder / "model")
-            write_json(folder / "facts.json", {"val_loss": round(min(losses), 4), **{key: report[key] for key in kept}})
+            write_json(facts, {"val_loss": round(min(losses), 4), **{key: report[key] for key in kept}})
     found: dict[str, Any] = json.loads(facts.read_bytes())
     return found
 

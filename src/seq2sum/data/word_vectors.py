@@ -62,7 +62,7 @@ def _vectors(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, NDArray
         size = size or len(fields) - 1
         word = " ".join(fields[:-size])
         if not word:
-            raise UserError(f"{path}, line {number}: expected a word and {size} numbers.")
+            raise UserError(f"{path}, line {number}: expected a word and {size or 'its'} numbers.")
         if word in wanted:
             try:
                 vector = np.array(fields[-size:], dtype=np.float32)
