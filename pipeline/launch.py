@@ -5,6 +5,7 @@ import sys
 
 from pipeline.environment import whole_number
 from pipeline.supervision import name_starters
+from seq2sum.training.distributed import OWN_STORE_VARIABLE
 
 # How often torchrun starts all processes again, from the last checkpoint, after one of them was lost.
 MAX_RESTARTS = 3
@@ -21,5 +22,6 @@ def become_launcher(module: str) -> None:
     # The process stays the same one to its starter, and those that torchrun starts end when that starter is gone.
     name_starters()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ[OWN_STORE_VARIABLE] = "1"
     options = ["--standalone", f"--nproc-per-node={processes}", f"--max-restarts={MAX_RESTARTS}"]
     os.execv(sys.executable, [sys.executable, "-m", "torch.distributed.run", *options, "-m", module])

@@ -67,7 +67,10 @@ def stop_when_asked() -> Callable[[], bool]:
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
-    starters, beyond_launcher, launcher = _starters(), _starters_of_the_launcher(), os.getppid()
+    beyond_launcher = _starters_of_the_launcher()
+    # A launcher that is gone before this line is missed, too: it is named, so nobody else is taken for it.
+    launcher = beyond_launcher[0][0] if beyond_launcher else os.getppid()
+    starters = [(os.getpid(), launcher)] if beyond_launcher else _starters()
 
     def watch() -> None:
         while not asked.wait(POLL_SECONDS):

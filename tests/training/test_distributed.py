@@ -4,17 +4,19 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 
 from seq2sum.data.batch import Share
+from seq2sum.errors import UserError
 from seq2sum.model.dropout import Noise
+from seq2sum.training.distributed import OWN_STORE_VARIABLE, joined_ranks
 from tests.model.tiny import batch_of
+from tests.pipeline.test_supervision import is_running
 from tests.training import rank
-from tests.training.test_trainer import run
+from tests.training.test_trainer import CPU, run
 
 ROOT = Path(__file__).parents[2]
 SHARES = [(num_rows, num_ranks) for num_rows in (1, 2, 5) for num_ranks in (1, 2, 3)]
@@ -23,7 +25,7 @@ SHARES = [(num_rows, num_ranks) for num_rows in (1, 2, 5) for num_ranks in (1, 2
 def torchrun(folder: Path, *arguments: str, max_restarts: int = 0) -> subprocess.CompletedProcess[str]:
     options = ["--standalone", "--nproc-per-node=2", f"--max-restarts={max_restarts}"]
     command = [sys.executable, "-m", "torch.distributed.run", *options, "-m", "tests.training.rank", str(folder)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", OWN_STORE_VARIABLE: "1"}
     return subprocess.run(
         [*command, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=800
     )
@@ -56,11 +58,21 @@ def test_the_curves_of_two_processes_are_those_of_one(whole, tmp_path):
     assert two == pytest.approx(one, rel=1e-5)
 
 
+def test_restarts_want_a_store_for_each_start(monkeypatch):
+    told = {"TORCHELASTIC_RUN_ID": "1", "TORCHELASTIC_MAX_RESTARTS": "3", "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=f"{OWN_STORE_VARIABLE}=1"), joined_ranks(CPU):
+        raise AssertionError("it joined")
+
+
 def test_a_lost_process_ends_the_run_and_starting_again_leads_to_the_same_result(whole, tmp_path):
     done = torchrun(tmp_path, "35")
     assert done.returncode != 0
     assert "another process of this training is gone" in done.stderr
-    assert time.time() - (tmp_path / "killed").stat().st_mtime < 100
+    processes = [int(file.name.partition("-")[2]) for file in tmp_path.glob("process-*")]
+    assert len(processes) == 2
+    assert not any(map(is_running, processes))
     assert not (tmp_path / "weights-0").exists()
     # Here torchrun itself starts both again.
     done = torchrun(tmp_path, "12", max_restarts=1)

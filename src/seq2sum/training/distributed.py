@@ -20,6 +20,9 @@ from seq2sum.training.checkpoint import Checkpoint
 
 # What a process may take between two meetings: a checkpoint, or a batch where the machines are of unequal speed.
 TIMEOUT = timedelta(minutes=5)
+# With 1, torchrun gives every start of the processes a store of its own. Else they find their lost predecessors'
+# addresses in it, and the one that is up first waits in vain for the dead.
+OWN_STORE_VARIABLE = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"
 
 
 class Ranks:
@@ -98,10 +101,16 @@ ALONE = Ranks()
 
 @contextlib.contextmanager
 def joined_ranks(device: torch.device) -> Iterator[Ranks]:
-    """Within the block, the processes that torchrun started this one among; without torchrun this one alone."""
+    """Within the block, the processes that torchrun started this one among; without torchrun this one alone.
+
+    Raises UserError if torchrun may start them again but has one store for all starts.
+    """
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         yield ALONE
         return
+    restarts, shares_store = os.environ["TORCHELASTIC_MAX_RESTARTS"], os.environ["TORCHELASTIC_USE_AGENT_STORE"]
+    if restarts != "0" and shares_store == "True":
+        raise UserError(f"--max-restarts {restarts} wants {OWN_STORE_VARIABLE}=1 in torchrun's environment. Set it.")
     with _meeting():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
     yield Ranks(dist.get_rank(), dist.get_world_size(), device)
