@@ -201,6 +201,8 @@ def _further(published: Published) -> list[str]:
         f"  {page}" if uri.startswith("http") else f"  {here}mlflow ui --backend-store-uri {uri}",
         f"  {here}dvc metrics show",
         f"  {here}dvc plots show",
+        f"  {here}python -m pipeline.demo",
+        f"  {paths.REPORT}",
     ]
 
 
@@ -212,7 +214,7 @@ def main() -> int:
         print(report(results, publish(results)))
     except UserError as error:
         print(
-            f"\npublish failed: {error}\nNothing is lost: `python -m pipeline.publish` goes on from here.",
+            f"\npublish failed: {error}\nNothing is lost: `python -m pipeline.publish`, or `make run`, goes on.",
             file=sys.stderr,
         )
         return 2
