@@ -1,8 +1,8 @@
 """What a summary costs with PyTorch, exported, and exported with 8-bit integers, and what that does to its quality.
 
-``python -m benchmarks.portable MODEL PAIRS.parquet`` writes benchmarks/portable.json. The first ``--pairs`` of the file
-are summarized one at a time on one thread, all three in turn, by the same beam search without draws. Milliseconds are
-the process's own CPU time, which says what one free core would take whatever else the machine does.
+``python -m benchmarks.portable MODEL PAIRS.parquet`` writes benchmarks/portable.json. The first ``--num-pairs`` of
+the file are summarized one at a time on one thread, all three in turn, by the same beam search without draws.
+Milliseconds are the process's own CPU time, which says what one free core would take whatever else the machine does.
 """
 
 import argparse
