@@ -70,7 +70,7 @@ def main() -> None:
         training = Training(SummarizerModel(network, tokenizer.vocab_size), train, folder / "run", torch.device("cpu"))
         training.resume()
         phase = likelihood_phase(
-            train, train_pairs, lambda model: validation_loss(model, val_pairs, 1500, torch.device("cpu"))
+            train, train_pairs, lambda model, _: validation_loss(model, val_pairs, 1500, torch.device("cpu"))
         )
         fit(training, [phase])
 

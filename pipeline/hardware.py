@@ -15,12 +15,17 @@ LARGEST_MMAP_THRESHOLD = 32 << 20  # glibc refuses more
 def use_hardware() -> torch.device:
     """Sets PyTorch up as SEQ2SUM_DEVICE (cpu, cuda, cuda:1; default: a GPU if there is one) and SEQ2SUM_THREADS say.
 
-    Raises UserError for a device that is not there or a bad number of threads.
+    Of several processes that torchrun started each takes a GPU, or its part of the threads. Raises UserError for a
+    device that is not there or a bad number of threads.
     """
     name = os.environ.get("SEQ2SUM_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda":
+        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
     except (RuntimeError, AssertionError) as error:
         there = ", ".join(["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))])
         raise UserError(
@@ -38,8 +43,9 @@ def use_hardware() -> torch.device:
 
 
 def num_threads() -> int:
-    """SEQ2SUM_THREADS, or as many as this process may use cores. Raises UserError for a bad number."""
-    threads = os.environ.get("SEQ2SUM_THREADS") or str(len(os.sched_getaffinity(0)))
+    """SEQ2SUM_THREADS, or this process' part of the cores that it may use. Raises UserError for a bad number."""
+    num_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    threads = os.environ.get("SEQ2SUM_THREADS") or str(max(1, len(os.sched_getaffinity(0)) // num_processes))
     if not threads.isdecimal() or int(threads) < 1:
         raise UserError(f"SEQ2SUM_THREADS={threads}: must be a whole number from 1 on.")
     return int(threads)

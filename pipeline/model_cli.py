@@ -1,6 +1,8 @@
-"""The commands of `seq2sum` that look at a model: what it is, why it writes what it does, how well, beside another."""
+"""The commands of `seq2sum` that look at a model: what it is, why it writes what it does, how well, beside another;
+and that write it in another form."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -195,3 +197,34 @@ def info(
         with named_model(model) as named:
             found = model_info(named)
         print(json.dumps(found, indent=2, ensure_ascii=False) if json_output else info_text(found))
+
+
+EXPORT_HELP = """Write a model as ONNX files, for machines without PyTorch.
+
+`python -m seq2sum.portable DIR` then summarizes with ONNX Runtime and NumPy. It takes the likeliest summary of
+the beam; settings that it does not have are left out, and told.
+
+\b
+Examples:
+  seq2sum export --to exported
+  seq2sum export --quantize --model models/summarizer --to exported
+
+Exit status: 0 done, 2 no model.
+"""
+
+
+@app.command(help=EXPORT_HELP)
+def export(
+    to: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")],
+    model: Model = CHAMPION,
+    quantize: Annotated[bool, typer.Option("--quantize", help="Multiply by the vocabulary in 8-bit integers.")] = False,
+) -> None:
+    """Writes the folder whole or not at all."""
+    with user_errors():
+        with model_folder(model) as folder:
+            from seq2sum.export import export as write_export
+            from seq2sum.summarize import Summarizer
+
+            left_out = write_export(Summarizer.load(folder), to, quantize)
+        for name, value in left_out.items():
+            print(f"left out: {name} ({value}), which the exported form does not have", file=sys.stderr)

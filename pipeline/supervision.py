@@ -11,6 +11,7 @@ from pathlib import Path
 
 from seq2sum.errors import UserError
 
+STARTERS_VARIABLE = "SEQ2SUM_STARTERS"
 POLL_SECONDS = 0.5
 GRACE_SECONDS = 30.0
 LOCK_WAIT_SECONDS = 45.0  # longer than the grace that an orphan takes to end
@@ -41,10 +42,23 @@ def exclusive(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def exclusive_if_free(folder: Path) -> Iterator[bool]:
+    """Holds the lock of ``folder`` unless another process does; says whether."""
+    with (folder / "lock").open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
 def stop_when_asked() -> Callable[[], bool]:
     """Returns a function that tells whether to stop: on SIGTERM or SIGINT, or when the starter is gone.
 
-    A process that does not stop by itself within the grace time is ended.
+    A process that does not stop by itself within the grace time is ended. Where a launcher started it, the launcher's
+    starters count too; the launcher is told to end when they are gone.
     """
     asked = threading.Event()
 
@@ -53,17 +67,33 @@ def stop_when_asked() -> Callable[[], bool]:
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
-    starters = _starters()
+    beyond_launcher = _starters_of_the_launcher()
+    # A launcher that is gone before this line is missed, too: it is named, so nobody else is taken for it.
+    launcher = beyond_launcher[0][0] if beyond_launcher else os.getppid()
+    starters = [(os.getpid(), launcher)] if beyond_launcher else _starters()
 
     def watch() -> None:
         while not asked.wait(POLL_SECONDS):
-            if any(_parent_of(child) != parent for child, parent in starters):
+            if _are_gone(beyond_launcher) and not _are_gone(starters):
+                os.kill(launcher, signal.SIGTERM)
+                asked.set()
+            elif _are_gone(starters):
                 asked.set()
         time.sleep(GRACE_SECONDS)
         os._exit(128 + signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True, name="starter-watch").start()
     return asked.is_set
+
+
+def name_starters() -> None:
+    """Names whoever started this process in the environment, for processes that are started from it."""
+    os.environ[STARTERS_VARIABLE] = " ".join(f"{child}:{parent}" for child, parent in _starters())
+
+
+def _starters_of_the_launcher() -> list[tuple[int, int]]:
+    named = [pair.partition(":") for pair in os.environ.get(STARTERS_VARIABLE, "").split()]
+    return [(int(child), int(parent)) for child, _, parent in named]
 
 
 def _starters() -> list[tuple[int, int]]:
@@ -75,6 +105,10 @@ def _starters() -> list[tuple[int, int]]:
         if b"\0-c\0" in Path(f"/proc/{parent}/cmdline").read_bytes() and grandparent is not None:
             pairs.append((parent, grandparent))
     return pairs
+
+
+def _are_gone(starters: list[tuple[int, int]]) -> bool:
+    return any(_parent_of(child) != parent for child, parent in starters)
 
 
 def _parent_of(process: int) -> int | None:

@@ -3,3 +3,5 @@ export DO_NOT_TRACK=true
 export HF_HUB_DISABLE_TELEMETRY=1
 export MLFLOW_DISABLE_TELEMETRY=true
 export PREFECT_SERVER_ANALYTICS_ENABLED=false
+# Empty is off: without kept bytecode every start compiles PyTorch's and MLflow's sources anew, which takes seconds.
+export PYTHONDONTWRITEBYTECODE=

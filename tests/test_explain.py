@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from seq2sum.config import SearchParams
 from seq2sum.data.tokenizer import BOS, EOS, Tokenizer
-from seq2sum.decoding.constraints import length_penalty
+from seq2sum.decoding.hypothesis import length_penalty
 from seq2sum.errors import UserError
 from seq2sum.explain import explain, segments
 from seq2sum.model.summarizer import SummarizerModel

@@ -1,14 +1,22 @@
-"""Stage train: encoded pairs to a model folder. Goes on where an interrupted training of the same key stood."""
+"""Stage train: encoded pairs to a model folder. Goes on where an interrupted training of the same key stood.
 
+With SEQ2SUM_PROCESSES, or under torchrun, several processes train as one; the first of them writes.
+"""
+
+import contextlib
 import json
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 
 from pipeline import paths
+from pipeline.environment import whole_number
 from pipeline.hardware import matrix_precision, use_hardware
-from pipeline.stages.runner import run_stage
+from pipeline.launch import become_launcher
+from pipeline.retention import tidy
+from pipeline.stages.runner import run_guarded, run_stage
 from pipeline.supervision import exclusive, stop_when_asked
 from pipeline.tracking.live import live_curves
 from seq2sum.config import Params, TrainParams
@@ -19,35 +27,49 @@ from seq2sum.files import replaced_file, sha256_of, write_json
 from seq2sum.model.folder import save_model
 from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.reward import reward_phase
+from seq2sum.training.distributed import Ranks, joined_ranks
 from seq2sum.training.identity import train_key
 from seq2sum.training.phase import Phase, likelihood_phase, pretraining_phase
 from seq2sum.training.sampler import epoch_batches
 from seq2sum.training.state import Training
 from seq2sum.training.trainer import Interrupted, fit, validation_loss
 
+# One to go on from, and one in case that is damaged.
+DEFAULT_CHECKPOINTS = 2
+# What the checkpoints of other trainings may take.
+DEFAULT_CHECKPOINTS_GIB = 20
+
 
 def train(params: Params) -> None:
     """Trains, and writes the model folder, the journal and the training's numbers."""
     should_stop = stop_when_asked()
     device = use_hardware()
+    with joined_ranks(device) as ranks:
+        _train(params, device, ranks, should_stop)
+
+
+def _train(params: Params, device: torch.device, ranks: Ranks, should_stop: Callable[[], bool]) -> None:
     precision = matrix_precision(params.train.precision, device)
     tokenizer = Tokenizer.load(paths.TOKENIZER)
     info = read_info(paths.ENCODED)
     config = params.train.model_dump() | {"encode": params.encode.model_dump(), "precision": str(precision)}
     key = train_key(info["digest"] + sha256_of(paths.TOKENIZER), config)
     folder = paths.CHECKPOINTS / key
-    with exclusive(folder), live_curves(folder, key):
+    with _alone_in(folder, key) if ranks.is_first else contextlib.nullcontext():
         torch.manual_seed(params.train.seed)
         model = SummarizerModel(params.train.model, tokenizer.vocab_size)
         if vectors := PieceVectors.load(paths.ENCODED):
             model.start_from(*map(torch.from_numpy, vectors))
-        training = Training(model, params.train, folder, device, precision)
+        num_checkpoints = whole_number("SEQ2SUM_CHECKPOINTS", DEFAULT_CHECKPOINTS)
+        training = Training(model, params.train, folder, device, precision, ranks, num_checkpoints)
         training.resume()
         try:
-            phases = phases_of(params.train, tokenizer, device, precision)
+            phases = phases_of(params.train, tokenizer, device, precision, ranks)
             fit(training, phases, should_stop)
         except Interrupted:
             sys.exit(f"train: stopped at step {training.progress.step:,}; the same command goes on from there.")
+        if not ranks.is_first:
+            return
         progress = training.progress
         save_model(paths.MODEL, model, tokenizer, params.encode.max_source_tokens)
         with replaced_file(paths.JOURNAL) as beside:
@@ -65,6 +87,14 @@ def train(params: Params) -> None:
         }
         write_json(paths.TRAIN_REPORT, report)
         print(f"trained {report['num_parameters']:,} parameters; best step {progress.best_step:,}", flush=True)
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path, key: str) -> Iterator[None]:
+    with exclusive(folder):
+        tidy(paths.CHECKPOINTS, folder, whole_number("SEQ2SUM_CHECKPOINTS_GIB", DEFAULT_CHECKPOINTS_GIB) * 2**30)
+        with live_curves(folder, key):
+            yield
 
 
 def _exposure(counts: dict[str, int], passes: float) -> dict[str, float]:
@@ -91,12 +121,14 @@ def _num_passes(phases: list[Phase], params: TrainParams, journal: Path) -> floa
     return (last - before) / len(epoch)
 
 
-def phases_of(params: TrainParams, tokenizer: Tokenizer, device: torch.device, precision: torch.dtype) -> list[Phase]:
+def phases_of(
+    params: TrainParams, tokenizer: Tokenizer, device: torch.device, precision: torch.dtype, ranks: Ranks
+) -> list[Phase]:
     """The phases that the params ask for, over the encoded pairs."""
     pairs, val_pairs = EncodedPairs.open(paths.ENCODED / "train"), EncodedPairs.open(paths.ENCODED / "val")
 
-    def validate(model: SummarizerModel) -> float:
-        return validation_loss(model, val_pairs, params.batch_tokens, device, precision)
+    def validate(model: SummarizerModel, check: Callable[[], None]) -> float:
+        return validation_loss(model, val_pairs, params.batch_tokens, device, precision, ranks, check)
 
     phases = [likelihood_phase(params, pairs, validate)]
     if params.pretrain.max_steps:
@@ -107,9 +139,10 @@ def phases_of(params: TrainParams, tokenizer: Tokenizer, device: torch.device, p
             print("no pretraining: no document has a sentence to lose", file=sys.stderr)
     if params.reward.max_steps:
         reward = RougeReward(params.reward.tokenizer)
-        phases.append(reward_phase(params.reward, tokenizer, pairs, val_pairs, reward))
+        phases.append(reward_phase(params.reward, tokenizer, pairs, val_pairs, reward, ranks))
     return phases
 
 
 if __name__ == "__main__":
+    run_guarded("train", lambda: become_launcher("pipeline.stages.train"))
     run_stage("train", train)

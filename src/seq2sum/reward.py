@@ -16,6 +16,7 @@ from seq2sum.data.tokenizer import PAD, Tokenizer
 from seq2sum.drawing import CHOICES, Ids, draw_summaries, greedy_summaries
 from seq2sum.model.dropout import Noise
 from seq2sum.model.summarizer import SummarizerModel
+from seq2sum.training.distributed import ALONE, Ranks
 from seq2sum.training.loss import negative_log_likelihood
 from seq2sum.training.phase import Outcome, Phase
 from seq2sum.training.sampler import in_order_batches
@@ -37,25 +38,27 @@ class ExpectedReward:
     of the network that drew.
     """
 
-    def __init__(self, tokenizer: Tokenizer, params: RewardParams, reward: Reward) -> None:
+    def __init__(self, tokenizer: Tokenizer, params: RewardParams, reward: Reward, ranks: Ranks = ALONE) -> None:
         self._tokenizer = tokenizer
         self._params = params
         self._reward = reward
+        self._ranks = ranks
 
     def __call__(self, model: SummarizerModel, batch: Batch, noise: Noise) -> Outcome:
         """The weighted loss of references and samples; totals the samples' rewards."""
         source, device = batch.source, batch.source.source_ids.device
         memory = model.encode(source.source_ids, source.source_lengths, source.source_mask)
         references = _rows_of(batch.targets)
-        shape = (self._params.max_tokens, len(references), self._params.num_samples, CHOICES)
-        drawn = draw_summaries(model, memory, torch.rand(shape, generator=noise.generator, device=device))
+        shape = (self._params.max_tokens, noise.share.num_rows, self._params.num_samples, CHOICES)
+        uniforms = torch.rand(shape, generator=noise.generator, device=device)
+        drawn = draw_summaries(model, memory, noise.share.take(uniforms, dim=1))
         rewards = self._rewards(drawn, references)
         rows = [row for reference, samples in zip(references, drawn, strict=True) for row in (reference, *samples)]
         targets = make_targets(rows).to(device)
-        weights = torch.from_numpy(self._token_weights(rewards, rows)).to(device)
+        weights = torch.from_numpy(self._token_weights(rewards, rows, noise.share.weight)).to(device)
         decoded = model.decode(memory, targets.target_in)
         loss = negative_log_likelihood(model, source, targets, decoded, row_weights=weights)
-        return Outcome(loss, torch.tensor(rewards.sum()), rewards.size)
+        return Outcome(loss, torch.tensor(rewards.sum()), noise.share.num_rows * self._params.num_samples)
 
     def _rewards(self, drawn: list[list[Ids]], references: list[Ids]) -> NDArray[np.float64]:
         """The reward of each drawn summary, [B, K]."""
@@ -63,10 +66,13 @@ class ExpectedReward:
         texts = [text for row in references for text in [self._tokenizer.decode(row)] * self._params.num_samples]
         return self._reward(hypotheses, texts).reshape(len(references), -1)
 
-    def _token_weights(self, rewards: NDArray[np.float64], rows: list[Ids]) -> NDArray[np.float32]:
+    def _token_weights(
+        self, rewards: NDArray[np.float64], rows: list[Ids], counted: float = 1.0
+    ) -> NDArray[np.float32]:
         """The weight of every piece of ``rows``, ends included: for each document its reference and then K samples.
 
-        References and samples share the whole weight as the params say, and each part of it over its pieces.
+        References and samples share the whole weight as the params say, and each part of it over its pieces: those of
+        all processes. The rows here count ``counted`` times.
         """
         share, num_samples = self._params.likelihood_weight, self._params.num_samples
         # A sample's baseline is the mean of the others.
@@ -74,8 +80,9 @@ class ExpectedReward:
         of_row = np.concatenate([np.full((len(rewards), 1), share), (1.0 - share) * advantages], axis=1).ravel()
         lengths = np.array([len(row) + 1 for row in rows])
         is_reference = np.arange(len(rows)) % (1 + num_samples) == 0
-        num_reference = lengths[is_reference].sum()
-        of_row /= np.where(is_reference, num_reference, lengths.sum() - num_reference)
+        num_reference = self._ranks.total(counted * lengths[is_reference].sum())
+        num_drawn = self._ranks.total(counted * lengths[~is_reference].sum())
+        of_row /= np.where(is_reference, num_reference, num_drawn)
         of_token = np.repeat(of_row, lengths)
         # The end of a summary that was cut was not drawn.
         was_cut = ~is_reference & (lengths > self._params.max_tokens)
@@ -85,29 +92,51 @@ class ExpectedReward:
 
 @torch.no_grad()
 def mean_reward(
-    model: SummarizerModel, tokenizer: Tokenizer, pairs: EncodedPairs, params: RewardParams, reward: Reward
+    model: SummarizerModel,
+    tokenizer: Tokenizer,
+    pairs: EncodedPairs,
+    params: RewardParams,
+    reward: Reward,
+    ranks: Ranks,
+    check: Callable[[], None],
 ) -> float:
-    """The mean reward of the greedy summaries of all ``pairs``."""
+    """The mean reward of the greedy summaries of all ``pairs``, each process' share by itself.
+
+    ``check`` is called between batches.
+    """
     total = 0.0
     for indices in in_order_batches(pairs.source_lengths, pairs.target_lengths, BATCH_TOKENS):
-        source = make_source(pairs.sources(indices)).to(model.embedding.weight.device)
+        check()
+        mine = ranks.mine(indices)
+        if not len(mine):
+            continue
+        source = make_source(pairs.sources(mine)).to(model.embedding.weight.device)
         memory = model.encode(source.source_ids, source.source_lengths, source.source_mask)
         hypotheses = [tokenizer.decode(row) for row in greedy_summaries(model, memory, params.max_tokens)]
-        total += float(reward(hypotheses, [tokenizer.decode(row) for row in pairs.targets(indices)]).sum())
-    return total / len(pairs)
+        total += float(reward(hypotheses, [tokenizer.decode(row) for row in pairs.targets(mine)]).sum())
+    return ranks.total(total) / len(pairs)
 
 
 def reward_phase(
-    params: RewardParams, tokenizer: Tokenizer, pairs: EncodedPairs, val_pairs: EncodedPairs, reward: Reward
+    params: RewardParams,
+    tokenizer: Tokenizer,
+    pairs: EncodedPairs,
+    val_pairs: EncodedPairs,
+    reward: Reward,
+    ranks: Ranks = ALONE,
 ) -> Phase:
     """The last phase of the training: its best weights are those with the best greedy summaries of ``val_pairs``."""
+
+    def validate(model: SummarizerModel, check: Callable[[], None]) -> float:
+        return mean_reward(model, tokenizer, val_pairs, params, reward, ranks, check)
+
     return Phase(
         name="reward",
         pairs=pairs,
         schedule=params,
-        objective=ExpectedReward(tokenizer, params, reward),
+        objective=ExpectedReward(tokenizer, params, reward, ranks),
         measure="train/reward",
-        validate=lambda model: mean_reward(model, tokenizer, val_pairs, params, reward),
+        validate=validate,
         criterion="validation/reward",
         higher_is_better=True,
         validate_first=True,

@@ -14,7 +14,8 @@ from seq2sum.config import SearchParams
 from seq2sum.data.batch import make_source
 from seq2sum.data.tokenizer import BOS, EOS, MASK, PAD, Tokenizer
 from seq2sum.decoding.constraints import Constraint, coverage_penalty
-from seq2sum.decoding.search import Hypothesis, beam_search
+from seq2sum.decoding.hypothesis import Hypothesis
+from seq2sum.decoding.search import beam_search
 from seq2sum.decoding.source_support import SourceSupport, SupportTable
 from seq2sum.decoding.word_limit import WordLimit, WordTable
 from seq2sum.errors import UserError

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from seq2sum.config import SearchParams
-from seq2sum.decoding.search import Hypothesis, beam_search
+from seq2sum.decoding.hypothesis import Hypothesis
+from seq2sum.decoding.search import beam_search
 
 END, BEGIN = 0, 1
 

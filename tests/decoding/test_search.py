@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2sum.decoding.constraints import coverage_penalty, length_penalty
+from seq2sum.decoding.constraints import coverage_penalty
+from seq2sum.decoding.hypothesis import length_penalty
 from seq2sum.decoding.search import beam_search
 from tests.decoding.tables import BEGIN, END, Trace, random_tables, search, search_params
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from pipeline.supervision import exclusive
+from pipeline.supervision import STARTERS_VARIABLE, exclusive
 from seq2sum.errors import UserError
 
 WORKER = """
@@ -60,6 +60,15 @@ def test_a_worker_ends_when_its_starter_is_killed(tmp_path, through_shell):
     starter.wait()
     wait_for(lambda: not is_running(worker))
     assert (tmp_path / "stopped").exists()
+
+
+def test_a_worker_whose_launcher_was_gone_before_it_looked_stops_and_signals_nobody(tmp_path, monkeypatch):
+    launcher = subprocess.Popen(["true"])
+    launcher.wait()
+    monkeypatch.setenv(STARTERS_VARIABLE, f"{launcher.pid}:1")
+    starter = start(tmp_path, through_shell=False)
+    wait_for((tmp_path / "stopped").exists)
+    assert starter.wait() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

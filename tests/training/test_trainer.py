@@ -18,6 +18,7 @@ from seq2sum.errors import UserError
 from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.reward import reward_phase
 from seq2sum.training.average import WeightAverage
+from seq2sum.training.distributed import ALONE, Ranks
 from seq2sum.training.phase import Phase, likelihood_phase, pretraining_phase
 from seq2sum.training.schedule import learning_rate
 from seq2sum.training.state import Training
@@ -61,25 +62,29 @@ def train_params(**changes) -> TrainParams:
     return TrainParams(**(values | changes))
 
 
-def run(folder: Path, params: TrainParams, should_stop=lambda: False) -> Training:
+def run(folder: Path, params: TrainParams, should_stop=lambda: False, ranks: Ranks = ALONE) -> Training:
     """A whole training, or what is left of one, on one thread."""
     torch.set_num_threads(1)
     torch.manual_seed(params.seed)
-    training = Training(SummarizerModel(params.model, VOCAB_SIZE), params, folder, CPU)
+    training = Training(SummarizerModel(params.model, VOCAB_SIZE), params, folder, CPU, ranks=ranks)
     training.resume()
-    fit(training, phases_of(params), should_stop)
+    fit(training, phases_of(params, ranks), should_stop)
     return training
 
 
-def phases_of(params: TrainParams) -> list[Phase]:
+def phases_of(params: TrainParams, ranks: Ranks = ALONE) -> list[Phase]:
     """The likelihood phase, between those that the params ask for. The reward is the share of right pieces."""
     pairs, val_pairs = MadeUpPairs(120, seed=1), MadeUpPairs(20, seed=2)
-    phases = [likelihood_phase(params, pairs, lambda model: validation_loss(model, val_pairs, 200, CPU))]
+    phases = [likelihood_phase(params, pairs, lambda model, check: validate(model, val_pairs, ranks, check))]
     if params.pretrain.max_steps:
         phases.insert(0, pretraining_phase(params, MadeUpPairs(50, seed=3)))
     if params.reward.max_steps:
-        phases.append(reward_phase(params.reward, Letters(), pairs, val_pairs, share_of_right_letters))
+        phases.append(reward_phase(params.reward, Letters(), pairs, val_pairs, share_of_right_letters, ranks))
     return phases
+
+
+def validate(model, val_pairs, ranks, check) -> float:
+    return validation_loss(model, val_pairs, 200, CPU, ranks=ranks, check=check)
 
 
 class Letters:
@@ -138,7 +143,7 @@ def test_the_result_is_the_mean_of_the_best_weights_or_the_best_if_the_mean_is_w
     losses = iter([4.0, 1.0, 3.0, 2.0, 5.0, loss_of_mean])
     seen = []
 
-    def validate(model):
+    def validate(model, _check):
         seen.append([parameter.detach().clone() for parameter in model.parameters()])
         return next(losses)
 

@@ -1,4 +1,4 @@
-"""What search may not choose, and how it weighs length and coverage; each a function of tensors alone.
+"""What search may not choose, and how it weighs coverage; each a function of tensors alone.
 
 Shapes: B documents, K beams, V pieces, L pieces so far, S source positions.
 """
@@ -11,11 +11,6 @@ from torch import Tensor
 # Log probabilities [B, K, V], in which it writes minus infinity where a piece may not be chosen; the pieces so far
 # [B, K, L]; and which document of the search [B] each row is, for rows leave as their documents are done.
 Constraint = Callable[[Tensor, Tensor, Tensor], None]
-
-
-def length_penalty(num_pieces: int, alpha: float) -> float:
-    """GNMT's length penalty (Wu et al. 2016, eq. 14) of a hypothesis of ``num_pieces``, its end included."""
-    return float(((5.0 + num_pieces) / 6.0) ** alpha)
 
 
 def coverage_penalty(coverage: Tensor, source_mask: Tensor, beta: float) -> Tensor:

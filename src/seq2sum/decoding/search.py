@@ -4,14 +4,14 @@ Shapes: B documents, K beams, V pieces, L pieces so far.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
 
 from seq2sum.config import SearchParams
-from seq2sum.decoding.constraints import Constraint, block_repeated_ngrams, length_penalty
+from seq2sum.decoding.constraints import Constraint, block_repeated_ngrams
+from seq2sum.decoding.hypothesis import Hypothesis, length_penalty
 
 
 class SearchState(Protocol):
@@ -31,16 +31,6 @@ State = TypeVar("State", bound=SearchState)
 # Latest ids [B, K] and state → log probabilities [B, K, V] of the next piece, which the search may overwrite, and the
 # state after reading the ids.
 StepFunction = Callable[[Tensor, State], tuple[Tensor, State]]
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """A finished sequence of piece ids without begin and end, with its log probability over the length penalty, and the
-    bonus of its end where there is one.
-    """
-
-    ids: list[int]
-    score: float
 
 
 @torch.no_grad()

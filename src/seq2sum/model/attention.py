@@ -111,6 +111,8 @@ class AdditiveAttention(Attention):
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
         """The scores [B, N, S], a chunk of queries after the other."""
         chunk_size = max(1, CHUNK_ELEMENTS // keys.numel())
+        if queries.shape[1] <= chunk_size:
+            return self._chunk_scores(self.of_query(queries), keys)
         chunks = self.of_query(queries).split(chunk_size, dim=1)
         return torch.cat([checkpoint(self._chunk_scores, chunk, keys, use_reentrant=False) for chunk in chunks], dim=1)
 

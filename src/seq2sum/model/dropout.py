@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from seq2sum.data.batch import EVERYTHING, Share
+
 # What a rate is rounded to: as many as a number of 16 bits has values.
 _STEPS = 2**16
 
@@ -14,24 +16,27 @@ class Noise:
 
     The global generator would tie a mask to everything that ran before it, in whichever thread; a generator seeded
     per step makes masks reproducible on resume. With ``variational`` all positions of a row share a mask (Gal &
-    Ghahramani 2016).
+    Ghahramani 2016). Masks are drawn for the whole batch, and the rows of ``share`` used: so they do not depend on the
+    number of processes.
     """
 
-    def __init__(self, rate: float, variational: bool, generator: torch.Generator) -> None:
+    def __init__(self, rate: float, variational: bool, generator: torch.Generator, share: Share = EVERYTHING) -> None:
         self.rate = rate
         self.variational = variational
         self.generator = generator
+        self.share = share
 
     def __call__(self, values: Tensor, time_dim: int = 1) -> Tensor:
         """Zeroes a share ``rate`` of ``values``, positions along ``time_dim``; scales the rest up."""
         if self.rate == 0.0:
             return values
-        shape = list(values.shape)
+        shape, row_dim = list(values.shape), 1 - time_dim
+        shape[row_dim] = self.share.whole(shape[row_dim])
         if self.variational:
             shape[time_dim] = 1
         num_dropped = round(self.rate * _STEPS)
         kept = self._steps(shape, values.device) >= num_dropped - _STEPS // 2
-        return values * kept.to(values.dtype).mul_(_STEPS / (_STEPS - num_dropped))
+        return values * self.share.take(kept, row_dim).to(values.dtype).mul_(_STEPS / (_STEPS - num_dropped))
 
     def _steps(self, shape: list[int], device: torch.device) -> Tensor:
         """Random whole numbers, equally likely from -_STEPS / 2 on below _STEPS / 2: four from each draw of 64 bits."""

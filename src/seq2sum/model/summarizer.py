@@ -87,7 +87,7 @@ class SummarizerModel(nn.Module):
         # Only rows that generate pay for the whole vocabulary, few at a time.
         points, features = to_piece[generates], decoded.features[generates]
         pieces = [
-            _draw(torch.softmax(self._logits(features[rows]), dim=-1), points[rows]) for rows in _chunks(len(features))
+            _draw(torch.softmax(self.logits(features[rows]), dim=-1), points[rows]) for rows in _chunks(len(features))
         ]
         return ids.masked_scatter(generates, torch.cat([ids.new_empty(0), *pieces]))
 
@@ -100,25 +100,27 @@ class SummarizerModel(nn.Module):
         features, vocab_size = decoded.features.flatten(0, 1), len(self.output_bias)
         log_probs = torch.empty(len(features), vocab_size, device=features.device)
         for rows in _chunks(len(features)):
-            torch.log_softmax(self._logits(features[rows]), dim=-1, out=log_probs[rows])
+            torch.log_softmax(self.logits(features[rows]), dim=-1, out=log_probs[rows])
         log_probs = log_probs.view(*decoded.features.shape[:2], vocab_size)
         if self.params.copy_source:
-            _mix_with_copies(log_probs, memory.source_ids, decoded)
+            mix_with_copies(log_probs, memory.source_ids, decoded)
         return log_probs
 
-    def _logits(self, features: Tensor) -> Tensor:
+    def logits(self, features: Tensor) -> Tensor:
+        """Scores [*, V] of generating each piece, for rows of ``features`` [*, E]."""
         return torch.addmm(self.output_bias, features, self.embedding.weight.t()).float()
 
 
-def _mix_with_copies(log_probs: Tensor, source_ids: Tensor, decoded: Decoded) -> None:
+def mix_with_copies(log_probs: Tensor, source_ids: Tensor, decoded: Decoded) -> None:
     """Turns the generator's ``log_probs`` [B, K, V] in place into those of generating or copying.
 
     Only the pieces of the document need more than the gate's share, and a piece that stands there several times gets
     the sum of its positions: the scattered writes of the same piece are equal.
     """
     gate_logit = decoded.gate_logit.float().unsqueeze(-1)
-    copied = (decoded.attn_log_weights.float() + nn.functional.logsigmoid(-gate_logit)).exp_()
-    log_probs.add_(nn.functional.logsigmoid(gate_logit))
+    # softplus, not logsigmoid: exported, the latter becomes the logarithm of a sigmoid, which is rough near 0.
+    copied = (decoded.attn_log_weights.float() - nn.functional.softplus(gate_logit)).exp_()
+    log_probs.sub_(nn.functional.softplus(-gate_logit))
     index = source_ids.unsqueeze(1).expand_as(copied)
     log_probs.scatter_(-1, index, log_probs.gather(-1, index).exp_()).scatter_add_(-1, index, copied)
     mixed = log_probs.gather(-1, index).clamp_min_(torch.finfo(torch.float32).tiny).log_()

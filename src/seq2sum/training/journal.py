@@ -37,3 +37,23 @@ class Journal:
     def close(self) -> None:
         """Closes the file."""
         self._stream.close()
+
+
+class NoJournal(Journal):
+    """What the other processes of a training have in place of the first one's journal."""
+
+    def __init__(self) -> None:
+        pass
+
+    def on_metrics(self, step: int, phase: str, values: Mapping[str, float]) -> None:
+        """Writes nothing."""
+
+    def size(self) -> int:
+        """Nothing."""
+        return 0
+
+    def cut(self, size: int) -> None:
+        """Does nothing."""
+
+    def close(self) -> None:
+        """Does nothing."""

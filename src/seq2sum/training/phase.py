@@ -17,15 +17,22 @@ from seq2sum.training.loss import negative_log_likelihood
 
 
 class Outcome(NamedTuple):
-    """What an objective says of a batch: the ``loss`` to descend, and a sum over ``num_parts`` for the journal."""
+    """What an objective says of a batch: the ``loss`` to descend, and a sum over ``num_parts`` for the journal.
+
+    Of a share of the batch, loss and total are the share's part of the batch's sums; ``num_parts`` is the batch's.
+    """
 
     loss: Tensor
     total: Tensor
     num_parts: int
 
 
+# The model and a function to call now and then, which raises if the training shall stop → a value to judge it by.
+Validate = Callable[[SummarizerModel, Callable[[], None]], float]
+
+
 class Objective(Protocol):
-    """Gives the outcome of a batch; all its randomness comes from the noise and the generator."""
+    """Gives the outcome of a batch, or of the noise's share of it; all its randomness comes from the noise."""
 
     def __call__(self, model: SummarizerModel, batch: Batch, noise: Noise) -> Outcome:
         """Reads ``batch`` with ``model``."""
@@ -45,7 +52,7 @@ class Phase:
     schedule: PhaseParams
     objective: Objective
     measure: str
-    validate: Callable[[SummarizerModel], float] | None = None
+    validate: Validate | None = None
     criterion: str = "validation/loss"
     higher_is_better: bool = False
     validate_first: bool = False
@@ -70,7 +77,7 @@ class Likelihood:
         return Outcome(loss / targets.num_target_tokens, total.detach(), targets.num_target_tokens)
 
 
-def likelihood_phase(params: TrainParams, pairs: EncodedPairs, validate: Callable[[SummarizerModel], float]) -> Phase:
+def likelihood_phase(params: TrainParams, pairs: EncodedPairs, validate: Validate) -> Phase:
     """The main phase."""
     schedule = PhaseParams(
         max_steps=params.max_steps, learning_rate=params.learning_rate, warmup_steps=params.warmup_steps

@@ -31,18 +31,20 @@ def watch(training: Training, loss: float, gradient_norm: float) -> None:
     progress.usual_loss = loss if usual is None else usual + USUAL_SHARE * (loss - usual)
 
 
-def step_back(training: Training, incident: Incident, batch: Batch) -> None:
-    """Writes down batch and state, then goes on from the last checkpoint with half the learning rate.
+def step_back(training: Training, incident: Incident, batch: Batch | None) -> None:
+    """Writes down the batch, if one was read, and the state; goes on from the last checkpoint with half the rate.
 
     Raises UserError once there were more than ``max_incidents``; what was written down stays in the training's folder.
     """
     params, step = training.params, training.progress.step
     number = training.progress.incidents + 1
     evidence = training.store.folder / f"incident-{number}.safetensors"
-    tensors = {f"weights/{name}": weights.detach() for name, weights in training.model.named_parameters()}
-    tensors |= {"batch/source_ids": batch.source.source_ids, "batch/target_out": batch.targets.target_out}
-    write_tensors(evidence, tensors)
-    write_json(evidence.with_suffix(".json"), {"step": step, "what": str(incident), "seed": params.seed})
+    if training.ranks.is_first:
+        tensors = {f"weights/{name}": weights.detach() for name, weights in training.model.named_parameters()}
+        if batch is not None:
+            tensors |= {"batch/source_ids": batch.source.source_ids, "batch/target_out": batch.targets.target_out}
+        write_tensors(evidence, tensors)
+        write_json(evidence.with_suffix(".json"), {"step": step, "what": str(incident), "seed": params.seed})
     if number > params.max_incidents:
         raise UserError(
             f"the training has diverged: at step {step:,} {incident}. Going back with half the rate "

@@ -11,7 +11,8 @@ from seq2sum.config import TrainParams
 from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.training.average import WeightAverage
 from seq2sum.training.checkpoint import Checkpoint, CheckpointStore
-from seq2sum.training.journal import Journal
+from seq2sum.training.distributed import ALONE, Ranks
+from seq2sum.training.journal import Journal, NoJournal
 
 OPTIMIZER_KEYS = ("step", "exp_avg", "exp_avg_sq")
 
@@ -19,7 +20,7 @@ OPTIMIZER_KEYS = ("step", "exp_avg", "exp_avg_sq")
 @dataclass
 class Progress:
     """Where a training stands. ``next_batch`` counts within ``epoch``; ``recent_*`` since the last journal line.
-    ``best_values`` are the phase's best validations, the best first.
+    ``best_values`` are the phase's best validations, the best first; ``validation_due`` says that one was not finished.
 
     ``step`` and ``epoch`` count on through the phases; the phase began after ``phase_start`` steps.
     """
@@ -29,6 +30,7 @@ class Progress:
     step: int = 0
     epoch: int = 0
     next_batch: int = 0
+    validation_due: bool = False
     bad_validations: int = 0
     rate_scale: float = 1.0
     best_step: int = 0
@@ -50,7 +52,7 @@ class Training:
     """A model with its optimizer, averages, progress and records, kept in ``folder``.
 
     There is no random state: batches depend on (seed, epoch) and dropout on (seed, step) alone. Matrix products run in
-    ``precision``.
+    ``precision``. Of several ``ranks`` only the first writes. The newest ``num_checkpoints`` are kept.
     """
 
     def __init__(
@@ -60,23 +62,28 @@ class Training:
         folder: Path,
         device: torch.device,
         precision: torch.dtype = torch.float32,
+        ranks: Ranks = ALONE,
+        num_checkpoints: int = 2,
     ) -> None:
         self.model = model.to(device)
         self.params = params
         self.device = device
         self.precision = precision
+        self.ranks = ranks
         self.average = WeightAverage(model, params.ema_decay)
         self.best_weights: list[list[Tensor]] = []
         self.optimizer = torch.optim.AdamW(
             model.parameters(), lr=params.learning_rate, betas=(0.9, 0.98), weight_decay=params.weight_decay, fused=True
         )
         self.progress = Progress()
-        self.store = CheckpointStore(folder)
-        self.journal = Journal(folder / "journal.jsonl")
-        self.pace = Journal(folder / "pace.jsonl")
+        self.store = CheckpointStore(folder, num_checkpoints)
+        self.journal = Journal(folder / "journal.jsonl") if self.ranks.is_first else NoJournal()
+        self.pace = Journal(folder / "pace.jsonl") if self.ranks.is_first else NoJournal()
 
     def save(self) -> None:
         """Writes a checkpoint of everything; the journals are on the disk before it."""
+        if not self.ranks.is_first:
+            return
         tensors: dict[str, Tensor] = {}
         for index, (name, parameter) in enumerate(self.model.named_parameters()):
             tensors[f"weights/{name}"] = parameter.detach()
@@ -95,7 +102,7 @@ class Training:
 
     def resume(self) -> None:
         """Goes back to the newest intact checkpoint; where there is none, this start becomes the first."""
-        checkpoint = self.store.latest(self.device)
+        checkpoint = self.ranks.from_first(self.store.latest(self.device) if self.ranks.is_first else None)
         if checkpoint is None:
             self.journal.cut(0)
             self.pace.cut(0)

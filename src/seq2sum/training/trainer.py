@@ -15,6 +15,7 @@ from seq2sum.data.batch import Batch, make_batch
 from seq2sum.data.encoded import EncodedPairs
 from seq2sum.model.dropout import Noise
 from seq2sum.model.summarizer import SummarizerModel
+from seq2sum.training.distributed import ALONE, Ranks
 from seq2sum.training.loss import negative_log_likelihood
 from seq2sum.training.phase import Phase, autocast
 from seq2sum.training.sampler import epoch_batches, in_order_batches
@@ -33,34 +34,48 @@ def fit(training: Training, phases: Sequence[Phase], should_stop: Callable[[], b
     """Trains through ``phases`` from where ``training`` stands to the end; the model then has the last best weights.
 
     A phase ends after its steps or when its patience does, and hands its best weights on. As soon as ``should_stop``
-    says so, a checkpoint is written and Interrupted raised. Raises UserError if the training diverges.
+    of any process says so, a checkpoint is written and Interrupted raised. Raises UserError if the training diverges
+    or another of its processes is lost.
     """
     clock = _Clock(training)
-    for phase in phases[training.progress.phase :]:
-        while not _fit_phase(training, phase, clock, should_stop):
-            pass
+
+    def check() -> None:
+        if training.ranks.largest(should_stop()):
+            raise Interrupted
+
+    try:
+        for phase in phases[training.progress.phase :]:
+            while not _fit_phase(training, phase, clock, check):
+                pass
+            clock.tick()
+            training.end_phase(_outcome(training, phase, check))
+            training.save()
+    except Interrupted:
         clock.tick()
-        training.end_phase(_outcome(training, phase))
         training.save()
+        raise
 
 
-def _fit_phase(training: Training, phase: Phase, clock: "_Clock", should_stop: Callable[[], bool]) -> bool:
+def _fit_phase(training: Training, phase: Phase, clock: "_Clock", check: Callable[[], None]) -> bool:
     """Goes on with a phase; whether it has ended, or stands at a checkpoint again because of an incident."""
     params, progress = training.params, training.progress
-    if phase.validate_first and not progress.best_values:
-        _validate(training, phase)
-    num_steps = phase.schedule.max_steps
-    with tqdm(total=num_steps, initial=progress.phase_step, unit="step", desc=phase.name, mininterval=1) as bar:
+    if progress.validation_due or (phase.validate_first and not progress.best_values):
+        try:
+            _validate(training, phase, check)
+        except Incident as incident:
+            step_back(training, incident, None)
+            return False
+    num_steps, is_quiet = phase.schedule.max_steps, not training.ranks.is_first
+    with tqdm(
+        total=num_steps, initial=progress.phase_step, unit="step", desc=phase.name, mininterval=1, disable=is_quiet
+    ) as bar:
         for epoch, index, batch in _batches(phase.pairs, training):
             if progress.phase_step >= num_steps or progress.bad_validations >= params.patience:
                 return True
-            if should_stop():
-                clock.tick()
-                training.save()
-                raise Interrupted
+            check()
             progress.step, progress.epoch, progress.next_batch = progress.step + 1, epoch, index + 1
             try:
-                train_step(training, phase, batch.to(training.device))
+                train_step(training, phase, batch)
                 progress.num_tokens += batch.num_source_tokens + batch.targets.num_target_tokens
                 clock.tick()
                 bar.update()
@@ -68,7 +83,7 @@ def _fit_phase(training: Training, phase: Phase, clock: "_Clock", should_stop: C
                     bar.set_postfix(_report(training, phase))
                 is_last = progress.phase_step == num_steps
                 if phase.validate and (progress.phase_step % params.validate_every == 0 or is_last):
-                    _validate(training, phase)
+                    _validate(training, phase, check)
             except Incident as incident:
                 step_back(training, incident, batch)
                 return False
@@ -79,38 +94,50 @@ def _fit_phase(training: Training, phase: Phase, clock: "_Clock", should_stop: C
 
 
 def train_step(training: Training, phase: Phase, batch: Batch) -> None:
-    """One optimizer update. Raises Incident, with the weights untouched, if the loss can't be used."""
+    """One optimizer update by the whole ``batch``, of which each process reads its share.
+
+    Raises Incident, with the weights untouched, if the loss can't be used.
+    """
     params, model, progress = training.params, training.model, training.progress
+    share = training.ranks.share(len(batch.source.source_ids))
     generator = torch.Generator(device=training.device).manual_seed(params.seed * 2**32 + progress.step)
-    noise = Noise(params.model.dropout, params.model.variational_dropout, generator)
+    noise = Noise(params.model.dropout, params.model.variational_dropout, generator, share)
     with autocast(training.device, training.precision):
-        outcome = phase.objective(model, batch, noise)
+        outcome = phase.objective(model, batch.part(share).to(training.device), noise)
     training.optimizer.zero_grad(set_to_none=True)
-    outcome.loss.backward()  # type: ignore[no-untyped-call]
+    (outcome.loss * share.weight).backward()  # type: ignore[no-untyped-call]
+    loss, total = (value.detach().to(outcome.loss) * share.weight for value in (outcome.loss, outcome.total))
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    training.ranks.add_up([*gradients, loss, total])
     gradient_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), params.clip_norm)
-    watch(training, outcome.loss.item(), gradient_norm.item())
+    watch(training, loss.item(), gradient_norm.item())
     schedule = phase.schedule
     rate = learning_rate(progress.phase_step, schedule.learning_rate, schedule.warmup_steps, schedule.max_steps)
     for group in training.optimizer.param_groups:
         group["lr"] = rate * progress.rate_scale
     training.optimizer.step()
     training.average.update(model, progress.phase_step)
-    progress.recent_total += outcome.total.item()
+    progress.recent_total += total.item()
     progress.recent_count += outcome.num_parts
 
 
-def _validate(training: Training, phase: Phase) -> None:
-    """Measures the averaged weights and keeps them if they are the best of the phase. May raise Incident."""
+def _validate(training: Training, phase: Phase, check: Callable[[], None]) -> None:
+    """Measures the averaged weights and keeps them if they are the best of the phase.
+
+    May raise Incident, or what ``check`` raises: then the validation stays due.
+    """
     assert phase.validate is not None
+    training.progress.validation_due = True
     with training.average.applied(training.model):
-        value = phase.validate(training.model)
+        value = phase.validate(training.model, check)
     if not math.isfinite(value):
         raise Incident(f"{phase.criterion} is {value}")
     training.journal.on_metrics(training.progress.step, phase.name, {phase.criterion: value})
     training.keep_best(value, phase.higher_is_better)
+    training.progress.validation_due = False
 
 
-def _outcome(training: Training, phase: Phase) -> list[Tensor]:
+def _outcome(training: Training, phase: Phase, check: Callable[[], None]) -> list[Tensor]:
     """The mean of the phase's best weights, or the best where the mean is worse; unvalidated, the last average."""
     best = training.best_weights
     if not best or phase.validate is None:
@@ -120,7 +147,7 @@ def _outcome(training: Training, phase: Phase) -> list[Tensor]:
     mean = [torch.stack(weights).mean(dim=0) for weights in zip(*best, strict=True)]
     training.average.set(mean)
     with training.average.applied(training.model):
-        value = phase.validate(training.model)
+        value = phase.validate(training.model, check)
     training.journal.on_metrics(training.progress.step, phase.name, {f"{phase.criterion}_of_mean": value})
     best_value = training.progress.best_values[0]
     is_no_worse = value >= best_value if phase.higher_is_better else value <= best_value
@@ -134,18 +161,27 @@ def validation_loss(
     batch_tokens: int,
     device: torch.device,
     precision: torch.dtype = torch.float32,
+    ranks: Ranks = ALONE,
+    check: Callable[[], None] = lambda: None,
 ) -> float:
-    """Mean negative log likelihood per target token over all ``pairs``, without dropout or smoothing."""
+    """Mean negative log likelihood per target token over all ``pairs``, without dropout or smoothing.
+
+    Each of the ``ranks`` reads its share. ``check`` is called between batches.
+    """
     total, num_targets = 0.0, 0
     for indices in in_order_batches(pairs.source_lengths, pairs.target_lengths, batch_tokens):
-        batch = make_batch(pairs.sources(indices), pairs.targets(indices)).to(device)
+        check()
+        mine = ranks.mine(indices)
+        if not len(mine):
+            continue
+        batch = make_batch(pairs.sources(mine), pairs.targets(mine)).to(device)
         source, targets = batch.source, batch.targets
         with autocast(device, precision):
             memory = model.encode(source.source_ids, source.source_lengths, source.source_mask)
             decoded = model.decode(memory, targets.target_in)
             loss = negative_log_likelihood(model, source, targets, decoded)
         total, num_targets = total + loss.item(), num_targets + targets.num_target_tokens
-    return total / num_targets
+    return ranks.total(total) / ranks.total(num_targets)
 
 
 def _report(training: Training, phase: Phase) -> dict[str, str]:
