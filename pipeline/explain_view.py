@@ -44,32 +44,18 @@ class WordOrigin:
         return self.copied >= MOSTLY
 
 
-def word_origins(document: str, explanation: Explanation, pieces: Sequence[bytes]) -> list[WordOrigin]:
-    """The words of the explained summary whose ``pieces`` (their bytes, the end left out) these are."""
+def word_origins(document: str, explanation: Explanation) -> list[WordOrigin]:
+    """The explained summary's words, with words of the document in the place of its pieces."""
     spans = [match.span() for match in re.finditer(r"\S+", document)]
     word_of = _word_of_each_position(explanation, spans)
     found = []
-    for indices in _words(pieces):
-        origins = [explanation.origins[index] for index in indices]
-        probability, copied = 1.0, sum(origin.copied for origin in origins) / len(origins)
-        for origin in origins:
-            probability *= origin.probability
-        looked_at = [pair for origin in origins for pair in enumerate(origin.attention)]
-        sources = [pair for origin in origins for pair in origin.sources]
-        text = b"".join(pieces[index] for index in indices).decode("utf-8", errors="replace").strip()
-        places = [_places(document, spans, word_of, weighted) for weighted in (sources, looked_at)]
-        found.append(WordOrigin(text, probability, copied, *places))
+    for word in explanation.words:
+        looked_at = [
+            pair for origin in explanation.origins[word.first : word.last] for pair in enumerate(origin.attention)
+        ]
+        places = [_places(document, spans, word_of, weighted) for weighted in (word.sources, looked_at)]
+        found.append(WordOrigin(word.text, word.probability, word.copied, *places))
     return found
-
-
-def _words(pieces: Sequence[bytes]) -> list[list[int]]:
-    """The indices of the pieces of each word: a piece with a space before it begins one."""
-    words: list[list[int]] = []
-    for index, piece in enumerate(pieces):
-        if not words or piece[:1].isspace():
-            words.append([])
-        words[-1].append(index)
-    return words
 
 
 def _word_of_each_position(explanation: Explanation, spans: Sequence[tuple[int, int]]) -> list[int | None]:

@@ -66,15 +66,15 @@ def explain(
             summarizer = Summarizer.load(folder, str(use_hardware()))
         if summary is None and summarizer.search is None:
             raise UserError(f"{folder}: has no search settings (search.json), so give the --summary to explain.")
-        of_piece = summarizer.tokenizer.piece_bytes()
         for document in documents:
+            wanted: str | tuple[int, ...]
             if summary is not None:
-                ids = tuple(summarizer.tokenizer.encode(summary.strip()))
+                wanted = summary
             else:
                 assert summarizer.search is not None
-                ids = summarizer.summarize([document.text], summarizer.search)[0].ids
-            explanation = explained(summarizer, document.text, ids)
-            words = explain_view.word_origins(document.text, explanation, [of_piece[piece] for piece in ids])
+                wanted = summarizer.summarize([document.text], summarizer.search)[0].ids
+            explanation = explained(summarizer, document.text, wanted)
+            words = explain_view.word_origins(document.text, explanation)
             if json_output:
                 found = explain_view.as_json(document.source, words, explanation.log_prob)
                 print(json.dumps(found, ensure_ascii=False))
@@ -218,6 +218,7 @@ def export(
     to: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")],
     model: Model = CHAMPION,
     quantize: Annotated[bool, typer.Option("--quantize", help="Multiply by the vocabulary in 8-bit integers.")] = False,
+    json_output: JsonFlag = False,
 ) -> None:
     """Writes the folder whole or not at all."""
     with user_errors():
@@ -226,5 +227,8 @@ def export(
             from seq2sum.summarize import Summarizer
 
             left_out = write_export(Summarizer.load(folder), to, quantize)
+        if json_output:
+            print(json.dumps({"folder": str(to), "left_out": left_out}))
+            return
         for name, value in left_out.items():
             print(f"left out: {name} ({value}), which the exported form does not have", file=sys.stderr)

@@ -47,9 +47,20 @@ def settle(client: "MlflowClient", ledger: Ledger) -> Entry | None:
             moved_to.add(head.version)
             client.set_registered_model_alias(connection.model_name(), registry.CHAMPION, head.version)
         if not anchored and head.version is not None:
-            key = f"{ANCHOR_PREFIX}{head.index}"
-            client.set_model_version_tag(connection.model_name(), head.version, key, head.hash)
+            _anchor(client, head.version, head)
     raise UserError(f"the champion of {connection.model_name()!r} keeps changing under our hands. Try again later.")
+
+
+def _anchor(client: "MlflowClient", version: str, entry: Entry) -> None:
+    from mlflow.exceptions import MlflowException
+
+    name, key = connection.model_name(), f"{ANCHOR_PREFIX}{entry.index}"
+    try:
+        client.set_model_version_tag(name, version, key, entry.hash)
+    except MlflowException:
+        # MLflow looks first and then inserts, so of two commands that complete the same entry one may fail.
+        if client.get_model_version(name, version).tags.get(key) != entry.hash:
+            raise
 
 
 def _observe(ledger: Ledger, head: Entry | None, version: str | None) -> None:

@@ -30,6 +30,6 @@ def test_without_a_champion_the_way_to_one_is_told(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert start(model=None, challenger=None) == 2
     told = capsys.readouterr().err
-    assert "No champion" in told
+    assert "No model is registered here" in told
     assert "--model" in told
     assert list(tmp_path.iterdir()) == []

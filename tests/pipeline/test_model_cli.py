@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.explain_view import word_origins
 from seq2sum.evaluation.rouge import score_pairs
-from seq2sum.explain import Explanation, Origin
+from seq2sum.explain import Explanation, Origin, Word
 from seq2sum.params_file import load_params
 from seq2sum.summarize import Summarizer
 from tests.pipeline.tracking.project import TEXTS, environment, make_model
@@ -118,7 +118,7 @@ def test_an_explanation_is_of_the_summary_that_the_model_writes(model: Path, tmp
     assert "\x1b" not in told
 
 
-def test_words_are_those_of_their_pieces_and_places_those_of_their_positions() -> None:
+def test_places_are_the_words_of_the_positions() -> None:
     """By hand: the summary « new hall » of « A new hall », whose second word is two pieces, copied from two."""
     explanation = Explanation(
         source_pieces=(" A", " new", " ha", "ll"),
@@ -129,9 +129,10 @@ def test_words_are_those_of_their_pieces_and_places_those_of_their_positions() -
             Origin("ll", 0.8, 0.6, ((3, 1.0),), (0.0, 0.5, 0.0, 0.5)),
             Origin("⟨eos⟩", 0.9, 0.0, (), (1.0, 0.0, 0.0, 0.0)),
         ),
+        words=(Word("new", 0, 1, 0.5, 0.2, ((1, 0.2),)), Word("hall", 1, 3, 0.4, 0.8, ((2, 0.5), (3, 0.3)))),
         log_prob=-1.0,
     )
-    new, hall = word_origins("A new hall", explanation, [b" new", b" ha", b"ll"])
+    new, hall = word_origins("A new hall", explanation)
     assert (new.text, new.is_copied, new.looked_at[0].text) == ("new", False, "A")
     assert (hall.text, hall.is_copied, hall.probability, hall.copied) == ("hall", True, 0.4, 0.8)
     assert [(place.text, place.start, place.end, place.share) for place in hall.sources] == [("hall", 6, 10, 1.0)]
