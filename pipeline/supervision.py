@@ -42,7 +42,7 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 
 def stop_when_asked() -> Callable[[], bool]:
-    """Returns a function that tells whether to stop: on SIGTERM or SIGINT, or when the starter is gone.
+    """Returns a function that tells whether to stop: on SIGTERM or SIGINT.
 
     A process that does not stop by itself within the grace time is ended.
     """
@@ -53,17 +53,28 @@ def stop_when_asked() -> Callable[[], bool]:
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
+
+    def end_after_grace() -> None:
+        asked.wait()
+        time.sleep(GRACE_SECONDS)
+        os._exit(128 + signal.SIGTERM)
+
+    threading.Thread(target=end_after_grace, daemon=True, name="grace").start()
+    return asked.is_set
+
+
+def end_with_starter() -> None:
+    """Has this process get a SIGTERM when its starter is gone, and ends it if it is still there after the grace."""
     starters = _starters()
 
     def watch() -> None:
-        while not asked.wait(POLL_SECONDS):
-            if any(_parent_of(child) != parent for child, parent in starters):
-                asked.set()
+        while all(_parent_of(child) == parent for child, parent in starters):
+            time.sleep(POLL_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(GRACE_SECONDS)
         os._exit(128 + signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True, name="starter-watch").start()
-    return asked.is_set
 
 
 def _starters() -> list[tuple[int, int]]:

@@ -1,5 +1,6 @@
 """Stage train: encoded pairs to a model folder. Goes on where an interrupted training of the same key stood."""
 
+import signal
 import sys
 
 import torch
@@ -41,7 +42,9 @@ def train(params: Params) -> None:
         try:
             fit(training, phases_of(params.train, tokenizer, device, precision), should_stop)
         except Interrupted:
-            sys.exit(f"train: stopped at step {training.progress.step:,}; the same command goes on from there.")
+            step = training.progress.step
+            print(f"train: stopped at step {step:,}; the same command goes on from there.", file=sys.stderr)
+            sys.exit(128 + signal.SIGTERM)
         progress = training.progress
         save_model(paths.MODEL, model, tokenizer, params.encode.max_source_tokens)
         with replaced_file(paths.JOURNAL) as beside:
