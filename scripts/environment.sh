@@ -3,3 +3,5 @@ export DO_NOT_TRACK=true
 export HF_HUB_DISABLE_TELEMETRY=1
 export MLFLOW_DISABLE_TELEMETRY=true
 export PREFECT_SERVER_ANALYTICS_ENABLED=false
+# On a slow machine Prefect's own, passing server takes longer than the 20 s that it is given.
+export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=120
