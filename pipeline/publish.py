@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 # The live follower ends within seconds of its training; longer than this it is stuck.
 FOLLOWER_SECONDS = 60.0
-# Names the page of the Prefect run that made the results, if one did; it becomes the run's tag `flow_run`.
-FLOW_RUN_VARIABLE = "SEQ2SUM_FLOW_RUN"
 # How each data file served, by its place in dvc.lock.
 INPUTS = {
     paths.RAW_PAIRS.parent: "source",
@@ -106,7 +104,7 @@ def publish(results: Results) -> Published:
         kept_params = runs.log_params(client, run_id, lineage.flat_params(paths.PARAMS))
         tags = {**lineage.code_tags(), **lineage.machine_tags()}
         runs.set_missing_tags(client, run_id, tags)
-        flow_run = os.environ.get(FLOW_RUN_VARIABLE)
+        flow_run = os.environ.get(lineage.FLOW_RUN_VARIABLE)
         runs.set_tags(client, run_id, lineage.lock_tags() | ({"flow_run": flow_run} if flow_run else {}))
         runs.log_inputs(client, run_id, [(INPUTS[path], results.data[path]) for path in INPUTS if path in results.data])
         runs.log_changed_metrics(client, run_id, result_metrics(results), results.last_step)

@@ -83,6 +83,51 @@ class MlflowServer:
         self._process.wait()
 
 
+class PrefectServer:
+    """A Prefect server on SQLite, in ``folder``, to be killed and started again. ``environment``: its clients'."""
+
+    def __init__(self, folder: Path) -> None:
+        self._port, self._folder = free_port(), folder
+        self.api = f"http://127.0.0.1:{self._port}/api"
+        settings = {
+            "PREFECT_HOME": str(folder),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "true",
+            # Kept in memory, leases would be lost with the server, and their slots taken for ever.
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+            "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "1",
+        }
+        self.environment = environment("") | settings | {"PREFECT_API_URL": self.api}
+        self.start()
+
+    def start(self) -> None:
+        where = ["--host", "127.0.0.1", "--port", str(self._port)]
+        own = {name: value for name, value in self.environment.items() if name != "PREFECT_API_URL"}
+        with (self._folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "prefect", "server", "start", *where],
+                cwd=self._folder, env=own, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        try:
+            wait_for(self._is_up, 900)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _is_up(self) -> bool:
+        assert self._process.poll() is None, (self._folder / "server.log").read_text()
+        try:
+            with urllib.request.urlopen(f"{self.api}/health", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
 @contextlib.contextmanager
 def s3_store(folder: Path) -> Iterator[str]:
     """An S3 server with an empty bucket; its address."""

@@ -4,6 +4,7 @@ Two automations for the runs that have the tag HEALED_TAG. A run of which nothin
 Crashed; a crashed one is scheduled again, as the same run, which goes on where it stood.
 """
 
+import asyncio
 import contextlib
 from datetime import timedelta
 
@@ -24,7 +25,10 @@ SILENT_SECONDS = 100
 _SIGNS_OF_LIFE = {
     f"prefect.flow-run.{sign}" for sign in ("Running", "heartbeat", "Completed", "Failed", "Cancelled", "Crashed")
 }
-_RELATED = {"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{HEALED_TAG}"}
+_RELATED: dict[str, str | list[str]] = {
+    "prefect.resource.role": "tag",
+    "prefect.resource.id": f"prefect.tag.{HEALED_TAG}",
+}
 
 
 def automations() -> list[Automation]:
@@ -48,28 +52,32 @@ def automations() -> list[Automation]:
         threshold=1,
         within=timedelta(0),
     )
-    lost = ChangeFlowRunState(state=StateType.CRASHED, message=f"nothing was heard of it for {SILENT_SECONDS} s")
-    again = ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", message="goes on where it stood")
+    lost = ChangeFlowRunState(
+        name="Crashed", state=StateType.CRASHED, message=f"nothing was heard of it for {SILENT_SECONDS} s", force=False
+    )
+    again = ChangeFlowRunState(
+        name="AwaitingRetry", state=StateType.SCHEDULED, message="goes on where it stood", force=False
+    )
     return [
         Automation(name="silent runs are crashed", trigger=silence, actions=[lost]),
         Automation(name="crashed runs go on", trigger=crash, actions=[again]),
     ]
 
 
-def set_up() -> None:
+async def set_up() -> None:
     """Makes what is missing on the server and replaces automations of another version."""
-    with get_client(sync_client=True) as client:
+    async with get_client() as client:
         for pool in POOLS:
             try:
-                client.read_work_pool(pool)
+                await client.read_work_pool(pool)
             except ObjectNotFound:
-                client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
+                await client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
     for wanted in automations():
         with contextlib.suppress(ValueError):
-            Automation.read(name=wanted.name).delete()
-        wanted.create()
+            await (await Automation.aread(name=wanted.name)).adelete()
+        await wanted.acreate()
         print(f"automation: {wanted.name}")
 
 
 if __name__ == "__main__":
-    set_up()
+    asyncio.run(set_up())

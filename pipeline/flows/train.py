@@ -28,7 +28,7 @@ from pipeline.flows.lease import leased
 from pipeline.flows.progress import TrainingProgress
 from pipeline.flows.showing import show_results, show_verdict
 from pipeline.flows.workspace import environment, workspace
-from pipeline.publish import FLOW_RUN_VARIABLE
+from pipeline.lineage import FLOW_RUN_VARIABLE
 from seq2sum.errors import UserError
 
 # From this stage on a device is needed.
