@@ -8,7 +8,7 @@ include scripts/environment.sh
 
 PRESET ?= default
 
-.PHONY: help setup run full preset study simulate-gate demo-registry test check lint types contracts format lock clean
+.PHONY: help setup run full preset study simulate-gate demo-registry flow deploy chaos test check lint types contracts format lock clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -36,6 +36,16 @@ simulate-gate: setup ## Measure how often the promotion gate errs, as params.yam
 
 demo-registry: setup ## A model's life against real servers (needs Debian's postgresql): prints a transcript
 	python -m tests.demonstration.registry
+
+flow: setup ## The training flow here: stages, publish, gate (FLAGS="train.seed=2 --timeout-minutes 60")
+	python -m pipeline.flows.train $(FLAGS)
+
+deploy: setup ## Work pools, self-healing and deployments on the server that PREFECT_API_URL names
+	python -m pipeline.flows.healing
+	prefect --no-prompt deploy --all
+
+chaos: setup ## Kill parts of a running factory at random moments (ROUNDS=6)
+	python -m tests.demonstration.chaos $(or $(ROUNDS),6)
 
 test: setup ## Run the tests (some of them: TESTS=tests/data)
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile $(TESTS)

@@ -138,8 +138,7 @@ def train(
 async def _tell(block: str, message: str) -> None:
     import prefect.blocks.notifications  # noqa: F401 — makes the kinds of blocks known
 
-    told = await NotificationBlock.aload(block)
-    assert isinstance(told, NotificationBlock)
+    told: NotificationBlock = await NotificationBlock.aload(block)
     await told.notify(message, subject="seq2sum train")
 
 

@@ -158,7 +158,7 @@ def crowding(factory: Factory) -> Iterator[list[int]]:
 
 
 def play_round(factory: Factory, victim: str, delay: float, seed: int) -> str:
-    """One round, ``delay`` seconds from the first training's start to the kill: asserts what must hold, tells what was."""
+    """One round, ``delay`` seconds from the first training's start to the kill; asserts what must hold."""
     shutil.rmtree(factory.project / ".dvc/cache", ignore_errors=True)
     shutil.rmtree(factory.project / ".cache/checkpoints", ignore_errors=True)
     shutil.rmtree(factory.project / ".cache/registry", ignore_errors=True)

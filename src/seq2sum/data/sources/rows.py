@@ -44,6 +44,11 @@ def read_rows(path: Path, columns: Sequence[str]) -> Rows:
     return itertools.chain([first], rows)
 
 
+def read_lines(path: Path) -> Iterator[str]:
+    """The decoded lines of a text file, plain or compressed, with their ends. Raises UserError as :func:`read_rows`."""
+    return _lines(path, _format_of(path)[1])
+
+
 def _format_of(path: Path) -> tuple[Callable[..., Rows] | None, str]:
     """The reader of lines (None: Parquet) and the suffix of the compression, or ``""``."""
     readers = {".jsonl": _read_jsonl, ".csv": _read_csv, ".tsv": _read_tsv}
