@@ -76,12 +76,18 @@ def _acquire(
 ) -> tuple[str, ...]:
     told = False
     while True:
+        # Asked first, since Prefect writes an error to the log for each refusal.
+        with get_client(sync_client=True) as client:
+            free = {
+                name for name in names.values() if not client.read_global_concurrency_limit_by_name(name).active_slots
+            }
         for chosen in choices:
             wanted = [names[device] for device in chosen]
-            held = concurrency(wanted, max_retries=0, lease_duration=LEASE_SECONDS, strict=True, holder=holder)
-            with contextlib.suppress(ConcurrencySlotAcquisitionError):
-                stack.enter_context(held)
-                return chosen
+            if free.issuperset(wanted):
+                held = concurrency(wanted, max_retries=0, lease_duration=LEASE_SECONDS, strict=True, holder=holder)
+                with contextlib.suppress(ConcurrencySlotAcquisitionError):
+                    stack.enter_context(held)
+                    return chosen
         if not told:
             log.info("waiting for a device: %s", ", ".join(names.values()))
             told = True

@@ -172,7 +172,7 @@ def play_round(factory: Factory, victim: str, delay: float, seed: int) -> str:
                 ).id
                 for one in overrides
             ]
-        wait_for(factory.trainers, ROUND_SECONDS)
+        wait_for(lambda: list((factory.project / ".cache/checkpoints").glob("*/starts")), ROUND_SECONDS)
         time.sleep(delay)
         began = time.monotonic()
         num_killed = factory.kill(victim)

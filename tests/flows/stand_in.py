@@ -16,7 +16,7 @@ from tests.behaviour.corpus import ROOT
 from tests.demonstration.registry import commit
 from tests.pipeline.tracking.project import make_scores
 
-NUM_STEPS = 80
+NUM_STEPS = 60
 PREPARE = """
 from pathlib import Path
 Path("data").mkdir(exist_ok=True)
