@@ -8,10 +8,10 @@ include scripts/environment.sh
 
 PRESET ?= default
 
-.PHONY: help setup run full preset study simulate-gate demo-registry flow deploy chaos test check lint types contracts format lock clean
+.PHONY: help setup run full preset study simulate-gate demo-registry flow deploy e2e chaos test check lint types contracts format lock clean
 
 help: ## Show this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: ## Make .venv as requirements/ locks it (every other target does so by itself)
 	@scripts/setup.sh
@@ -43,6 +43,9 @@ flow: setup ## The training flow here: stages, publish, gate (FLAGS="train.seed=
 deploy: setup ## Work pools, self-healing and deployments on the server that PREFECT_API_URL names
 	python -m pipeline.flows.healing
 	prefect --no-prompt deploy --all
+
+e2e: setup ## The factory's day against real servers (needs Debian's postgresql): prints a transcript
+	python -m tests.demonstration.factory
 
 chaos: setup ## Kill parts of a running factory at random moments (ROUNDS=6)
 	python -m tests.demonstration.chaos $(or $(ROUNDS),6)

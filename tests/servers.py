@@ -84,9 +84,12 @@ class MlflowServer:
 
 
 class PrefectServer:
-    """A Prefect server on SQLite, in ``folder``, to be killed and started again. ``environment``: its clients'."""
+    """A Prefect server in ``folder`` to be killed and started again, on SQLite or ``database``.
 
-    def __init__(self, folder: Path) -> None:
+    ``environment``: its clients'.
+    """
+
+    def __init__(self, folder: Path, database: str | None = None) -> None:
         self._port, self._folder = free_port(), folder
         self.api = f"http://127.0.0.1:{self._port}/api"
         settings = {
@@ -98,15 +101,17 @@ class PrefectServer:
             "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "1",
         }
         self.environment = environment("") | settings | {"PREFECT_API_URL": self.api}
+        self._own = environment("") | settings
+        if database:
+            self._own["PREFECT_API_DATABASE_CONNECTION_URL"] = database
         self.start()
 
     def start(self) -> None:
         where = ["--host", "127.0.0.1", "--port", str(self._port)]
-        own = {name: value for name, value in self.environment.items() if name != "PREFECT_API_URL"}
         with (self._folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "prefect", "server", "start", *where],
-                cwd=self._folder, env=own, stdout=log, stderr=log, start_new_session=True,
+                cwd=self._folder, env=self._own, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         try:
             wait_for(self._is_up, 900)
@@ -160,7 +165,10 @@ def s3_store(folder: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def postgres(password: str) -> Iterator[str]:
-    """A PostgreSQL cluster of its own with a database `mlflow`; its address. As root it runs as the user postgres."""
+    """A PostgreSQL cluster of its own with databases `mlflow` and `prefect`; the first one's address.
+
+    As root it runs as the user postgres.
+    """
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     folder, port, prefix = Path(tempfile.mkdtemp(prefix="postgres-")), free_port(), []
     secret, data = folder / "secret", folder / "data"
@@ -185,6 +193,7 @@ def postgres(password: str) -> Iterator[str]:
         address = f"postgresql://mlflow:{password}@127.0.0.1:{port}"
         with psycopg.connect(f"{address}/postgres", autocommit=True) as connected:
             connected.execute("CREATE DATABASE mlflow")
+            connected.execute("CREATE DATABASE prefect")
         yield f"{address}/mlflow"
     finally:
         if (data / "postmaster.pid").exists():

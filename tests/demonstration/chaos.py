@@ -67,7 +67,7 @@ class Factory:
         self.start_worker()
 
     def start_worker(self) -> None:
-        command = ["worker", "start", "--pool", "gpu", "--name", "w", "--limit", "2"]
+        command = ["worker", "start", "--pool", "gpu", "--name", "w"]
         with self._log.open("ab") as log:
             self.worker = subprocess.Popen(
                 [sys.executable, "-m", "prefect", *command],

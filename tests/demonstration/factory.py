@@ -1,0 +1,118 @@
+"""The factory's day against real servers: `make e2e` prints a transcript.
+
+Prefect and MLflow on PostgreSQL (from Debian packages), MLflow's files in an S3 store, workers, a small corpus:
+deploy → train → register → train better → gate → promote → summarize a folder → no drift → another corpus → drift →
+train again → rollback.
+"""
+
+import contextlib
+import json
+import os
+import random
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.behaviour.corpus import made_up_pair, make_project, set_params
+from tests.demonstration.registry import Shell, commit
+from tests.servers import BUCKET, S3_ENVIRONMENT, MlflowServer, PrefectServer, postgres, s3_store
+
+NUM_PAIRS, NUM_DOCUMENTS = 3000, 120
+WAIT = "--watch --watch-timeout 900"
+
+
+def write_documents(project: Path) -> None:
+    """Two folders of documents: like the corpus, and longer ones of words that it does not have."""
+    rng = random.Random(9)
+    same = [made_up_pair(rng)["text"] for _ in range(NUM_DOCUMENTS)]
+    words = [chr(rng.randrange(0x3B1, 0x3C9)) * rng.randrange(2, 9) for _ in range(200)]
+    other = [" ".join(rng.choice(words) for _ in range(90)) + "." for _ in range(NUM_DOCUMENTS)]
+    for name, documents in (("same", same), ("other", other)):
+        (project / f".cache/{name}").mkdir(parents=True)
+        lines = "".join(json.dumps({"document": document}) + "\n" for document in documents)
+        (project / f".cache/{name}/documents.jsonl").write_text(lines)
+
+
+@contextlib.contextmanager
+def workers(project: Path, environment: dict[str, str]) -> Iterator[None]:
+    """A worker for each pool."""
+    started = []
+    for pool in ("gpu", "cpu"):
+        command = ["prefect", "worker", "start", "--pool", pool, "--type", "process"]
+        print(f"\n$ {' '.join(command)} &", flush=True)
+        with (project / f"{pool}.log").open("ab") as log:
+            started.append(subprocess.Popen(command, cwd=project, env=environment, stdout=log, stderr=log))
+    try:
+        yield
+    finally:
+        for worker in started:
+            worker.terminate()
+            worker.wait()
+
+
+def story(shell: Shell) -> None:
+    """The commands, in order."""
+    train = f"prefect deployment run train/train {WAIT}"
+    shell("python -m pipeline.flows.healing && prefect --no-prompt deploy --all", lines=12)
+    shell(f"""{train} --param 'overrides=["train.max_steps=8"]'""", lines=3)
+    shell(f"{train}", lines=3)
+    shell("seq2sum models")
+    for name in ("same", "other"):
+        batch = f'--param source="$PWD/.cache/{name}" --param target="$PWD/.cache/{name}-summaries"'
+        shell(f"prefect deployment run summarize/summarize {WAIT} {batch}", lines=3)
+        shell(f'prefect deployment run monitor/monitor {WAIT} --param batch="$PWD/.cache/{name}-summaries"', lines=3)
+        shell("prefect flow-run ls --flow-name train", lines=12)
+    # The drift's training finds all its work done, for nothing has changed: one version, one MLflow run.
+    shell("until prefect flow-run ls --flow-name train --state COMPLETED | grep -c train | grep -q 3; do sleep 3; done")
+    shell("seq2sum models")
+    shell("seq2sum rollback --reason 'a drill'")
+    shell("seq2sum history")
+    shell("prefect artifact ls", lines=30)
+
+
+def main() -> None:
+    """Needs some minutes; prints as it goes."""
+    temporary = Path(tempfile.mkdtemp(prefix="seq2sum-factory-"))
+    project, server = temporary / "project", temporary / "server"
+    (server / "prefect").mkdir(parents=True)
+    make_project(project, NUM_PAIRS)
+    # The tests' model is tiny: its latency is noise.
+    changes = {"train.pretrain.max_steps": 0, "train.reward.max_steps": 0, "promote.max_latency_growth": 50.0}
+    set_params(project, changes)
+    commit(project, "a small corpus")
+    write_documents(project)
+    password = secrets.token_urlsafe(12)
+    try:
+        with postgres(password) as store, s3_store(server) as endpoint:
+            s3 = {**S3_ENVIRONMENT, "MLFLOW_S3_ENDPOINT_URL": endpoint}
+            mlflow = MlflowServer(server, store, f"s3://{BUCKET}", (), s3)
+            database = store.replace("postgresql://", "postgresql+asyncpg://").removesuffix("mlflow") + "prefect"
+            prefect = PrefectServer(server / "prefect", database)
+            shell = Shell(
+                project,
+                {
+                    **prefect.environment, "MLFLOW_TRACKING_URI": mlflow.uri,
+                    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                    "PYTHONPATH": f"{project / 'src'}:{project}", "SEQ2SUM_DEVICE": "cpu", "SEQ2SUM_DEVICES": "fake0",
+                    "SEQ2SUM_THREADS": "1", "SEQ2SUM_WORKERS": "1", "OMP_NUM_THREADS": "1",
+                    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30", "COLUMNS": "160",
+                },
+            )  # fmt: skip
+            try:
+                with workers(project, shell.environment):
+                    story(shell)
+            finally:
+                prefect.kill()
+                mlflow.kill()
+        shutil.rmtree(temporary)
+    except BaseException:
+        print(f"the servers' logs are in {server}", file=sys.stderr)
+        raise
+
+
+if __name__ == "__main__":
+    main()
