@@ -22,7 +22,7 @@ from tests.demonstration.registry import Shell, commit
 from tests.servers import BUCKET, S3_ENVIRONMENT, MlflowServer, PrefectServer, postgres, s3_store
 
 NUM_PAIRS, NUM_DOCUMENTS = 3000, 120
-WAIT = "--watch --watch-timeout 900"
+WAIT = "--watch --watch-timeout 3600"
 
 
 def write_documents(project: Path) -> None:
