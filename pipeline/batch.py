@@ -147,7 +147,7 @@ def _write(path: Path, rows: Sequence[Row], summarizer: Summarizer) -> None:
 
 def read_measures(target: Path) -> dict[str, np.ndarray]:
     """The measures of all summaries in a batch's folder. Raises UserError if there are none."""
-    parts = sorted(target.rglob("*.parquet"))
+    parts = sorted(path for path in target.rglob("*.parquet") if path.is_file())
     if not parts:
         raise UserError(f"{target}: holds no batch of summaries. Run `summarize` first.")
     table = pa.concat_tables(pq.read_table(path, columns=[*MEASURES, "rejected"]) for path in parts)

@@ -188,8 +188,9 @@ def play_round(factory: Factory, victim: str, delay: float, seed: int) -> str:
     registry = factory.project / ".cache/registry"
     results = [path.name for path in registry.iterdir()]
     assert results == [expected_result()], results
-    checkpoints = (factory.project / ".cache/checkpoints").glob("*/starts")
-    starts = sorted(tuple(path.read_text().split()) for path in checkpoints)
+    checkpoints = sorted((factory.project / ".cache/checkpoints").glob("*/starts"))
+    assert {path.parent.name for path in checkpoints} == {str(seed), str(seed + 1)}, "a run that was over ran again"
+    starts = [path.read_text().split() for path in checkpoints]
     killed = f"{victim} killed {delay:.1f} s into the training ({num_killed} processes)"
     return f"{killed}: both over {healed:.0f} s later, trainings started at steps {starts}"
 
