@@ -17,6 +17,7 @@ from typing import Any
 from prefect import flow, task
 from prefect.blocks.abstract import NotificationBlock
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
@@ -111,9 +112,9 @@ def train(
     push: bool = False,
     notify: str | None = None,
 ) -> dict[str, Any]:
-    """Trains the commit at hand, with ``overrides`` like ``train.seed=2``, and lets the gate judge the result.
+    """Trains the commit at hand, with ``overrides`` like ``train.seed=2``, and lets the gate judge the result; its verdict.
 
-    ``notify`` names a Prefect notification block, such as ``slack-webhook/team``, that is told how it ended.
+    Nothing is returned where another process of the same run was faster. ``notify`` names a Prefect notification block, such as ``slack-webhook/team``, that is told how it ended.
     """
     log = get_run_logger()
     if flow_run.run_count > MOST_STARTS:
@@ -123,6 +124,9 @@ def train(
     if experiment:
         settings["MLFLOW_EXPERIMENT_NAME"] = experiment
     with workspace(str(flow_run.id), overrides or []) as tree:
+        if _is_over():
+            log.info("another process has finished this run meanwhile")
+            return {}
         if pull:
             transfer("pull", tree, deadline)
         promotion = _make_and_judge(tree, settings, num_devices, deadline, log)
@@ -133,6 +137,16 @@ def train(
     if notify:
         asyncio.run(_tell(notify, message))
     return promotion
+
+
+def _is_over() -> bool:
+    """Whether the run was finished while this process waited for its work tree.
+
+    A worker reports a crash twice, and by the second time the run may go on already: then it is started once more.
+    """
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(flow_run.id).state
+    return state is not None and state.is_completed()
 
 
 async def _tell(block: str, message: str) -> None:
