@@ -112,9 +112,10 @@ def train(
     push: bool = False,
     notify: str | None = None,
 ) -> dict[str, Any]:
-    """Trains the commit at hand, with ``overrides`` like ``train.seed=2``, and lets the gate judge the result; its verdict.
+    """Trains the commit at hand, with ``overrides`` like ``train.seed=2``; the gate's verdict on the result.
 
-    Nothing is returned where another process of the same run was faster. ``notify`` names a Prefect notification block, such as ``slack-webhook/team``, that is told how it ended.
+    Nothing is returned where another process of the same run was faster. ``notify`` names a Prefect notification block,
+    such as ``slack-webhook/team``, that is told how it ended.
     """
     log = get_run_logger()
     if flow_run.run_count > MOST_STARTS:

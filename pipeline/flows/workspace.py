@@ -56,10 +56,9 @@ def workspace(name: str, overrides: Sequence[str]) -> Iterator[Path]:
 
 
 def remove(tree: Path) -> None:
-    """Removes a work tree, whatever is left of it."""
+    """Removes a work tree, whatever is left of it. Its lock file stays: another process may wait for it."""
     subprocess.run(["git", "worktree", "remove", "--force", str(tree)], capture_output=True, check=False)
     shutil.rmtree(tree, ignore_errors=True)
-    tree.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def environment(tree: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
