@@ -6,15 +6,20 @@
 import argparse
 import importlib.metadata
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from pipeline import lineage, paths
+from pipeline.preset import overlay
 from seq2sum.files import write_json
 from seq2sum.params_file import load_params
 
 ROWS = Path("benchmarks/quality.json")
-COMMAND = "make preset PRESET={preset} && make run"
+# Where a corpus lies is its user's affair.
+SOURCE = "ingest.source."
 
 
 def row(corpus: str, preset: str) -> dict[str, Any]:
@@ -36,9 +41,22 @@ def row(corpus: str, preset: str) -> dict[str, Any]:
         "precision": train["precision"],
         "machine": {key: machine[key] for key in ("cpu", "cpu_cores", "threads", "gpu")},
         "torch": importlib.metadata.version("torch"),
-        "params": lineage.flat_params(paths.PARAMS),
-        "command": COMMAND.format(preset=preset),
+        "git_sha": lineage.code_tags()["git_sha"],
+        "command": f"make preset PRESET={preset} && make run",
+        "changed_params": changed_params(preset),
     }
+
+
+def changed_params(preset: str) -> dict[str, str]:
+    """The values of params.yaml that the commit's own, with ``preset`` written over them, do not have."""
+    committed = subprocess.run(["git", "show", f"HEAD:{paths.PARAMS}"], capture_output=True, text=True, check=True)
+    expected = yaml.safe_load(committed.stdout)
+    for name in ("default", preset):
+        path = paths.PRESETS / f"{name}.yaml"
+        overlay(expected, yaml.safe_load(path.read_text(encoding="utf-8")), path)
+    flat = lineage.flat(expected)
+    present = lineage.flat_params(paths.PARAMS)
+    return {key: value for key, value in present.items() if not key.startswith(SOURCE) and flat.get(key) != value}
 
 
 def main() -> None:

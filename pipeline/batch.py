@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from seq2sum.data.sources.rows import read_lines, read_rows
+from seq2sum.data.sources.rows import read_rows
+from seq2sum.data.text_lines import lines_of
 from seq2sum.drift import MEASURES, measure_pairs
 from seq2sum.errors import UserError
 from seq2sum.files import replaced_file, write_json, write_text
@@ -99,7 +100,7 @@ def _claim(target: Path, identity: dict[str, Any]) -> None:
 def _rows(path: Path, column: str) -> Iterator[Row]:
     """The rows of a file. A JSON line that can't be read is a bad row; a damaged table is an error."""
     if ".jsonl" in path.suffixes:
-        for number, line in enumerate(read_lines(path), start=1):
+        for number, line in enumerate(lines_of(path), start=1):
             if line.strip():
                 try:
                     fields = json.loads(line)

@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,18 +72,23 @@ def machine_tags() -> dict[str, str]:
 
 
 def flat_params(path: Path) -> dict[str, str]:
-    """Every value of a params file under its dotted key, as it is written in YAML (text bare, the rest as JSON)."""
-    flat: dict[str, str] = {}
+    """Every value of a params file, as :func:`flat` writes it."""
+    return flat(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def flat(params: Mapping[str, Any]) -> dict[str, str]:
+    """Every value under its dotted key, as it is written in YAML (text bare, the rest as JSON)."""
+    values: dict[str, str] = {}
 
     def walk(key: str, value: Any) -> None:
-        if isinstance(value, dict) and value:
+        if isinstance(value, Mapping) and value:
             for name, below in value.items():
                 walk(f"{key}.{name}" if key else str(name), below)
         else:
-            flat[key] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            values[key] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
-    walk("", yaml.safe_load(path.read_text(encoding="utf-8")))
-    return flat
+    walk("", params)
+    return values
 
 
 def require_unchanged(params: Path, lock: Path) -> None:

@@ -13,6 +13,7 @@ DOWNLOADS = Path(".cache/downloads")
 CHECKPOINTS = Path(".cache/checkpoints")
 
 SOURCE_STATE = Path("data/source.json")
+WORD_VECTORS_STATE = Path("data/word_vectors.json")
 RAW_PAIRS = Path("data/raw/pairs.parquet")
 DATA_CARD = Path("data/raw/card.json")
 VALID_PAIRS = Path("data/valid/pairs.parquet")

@@ -12,6 +12,8 @@ wanted=$({ pwd && cat requirements/*.txt pyproject.toml scripts/setup.sh; } | sh
 
 is_done() { [[ -x .venv/bin/python && -f $stamp && $(<"$stamp") == "$wanted" ]]; }
 
+# make puts .venv first in PATH; a new environment must not be made with the interpreter of the one it replaces.
+PATH=${PATH//"$PWD/.venv/bin:"/}
 candidates=${PYTHON:-python3.11 python3.12 python3.13 python3}
 find_python() {
     local candidate

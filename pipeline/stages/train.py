@@ -11,7 +11,7 @@ from pipeline.stages.runner import run_stage
 from pipeline.supervision import exclusive, stop_when_asked
 from pipeline.tracking.live import live_curves
 from seq2sum.config import Params, TrainParams
-from seq2sum.data.encoded import EncodedPairs, read_info
+from seq2sum.data.encoded import EncodedPairs, PieceVectors, read_info
 from seq2sum.data.tokenizer import Tokenizer
 from seq2sum.evaluation.fast_rouge import RougeReward
 from seq2sum.files import replaced_file, sha256_of, write_json
@@ -37,6 +37,8 @@ def train(params: Params) -> None:
     with exclusive(folder), live_curves(folder, key):
         torch.manual_seed(params.train.seed)
         model = SummarizerModel(params.train.model, tokenizer.vocab_size)
+        if vectors := PieceVectors.load(paths.ENCODED):
+            model.start_from(*map(torch.from_numpy, vectors))
         training = Training(model, params.train, folder, device, precision)
         training.resume()
         try:

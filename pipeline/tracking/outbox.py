@@ -91,7 +91,10 @@ def opened_outbox(folder: Path, wait_seconds: float) -> Iterator[Outbox]:
         deadline = time.monotonic() + wait_seconds
         while not _locked(lock.fileno()):
             if time.monotonic() > deadline:
-                raise UserError(f"{folder / LOCK_NAME}: still held by a process that sends metrics. Try again later.")
+                raise UserError(
+                    f"{folder / LOCK_NAME}: still held by a process that sends metrics. "
+                    "Call the same command again in a minute."
+                )
             time.sleep(0.1)
         yield Outbox(folder / OUTBOX_NAME)
 

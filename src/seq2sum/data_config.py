@@ -131,3 +131,7 @@ class EncodeParams(Section):
     pretrain_sentences: Annotated[int, Field(ge=0)] = Field(
         description="Sentences of each train document that the pretraining phase learns to write from the others."
     )
+    word_vectors: str | None = Field(
+        description="File of word vectors (word2vec's text format, as of GloVe and fastText; also .gz, .xz, .zst) from "
+        "which the embeddings of whole words start, or null."
+    )

@@ -22,7 +22,7 @@ from seq2sum.data.tokenizer import Tokenizer
 from seq2sum.data_config import EncodeParams
 from seq2sum.errors import UserError
 
-PARAMS = EncodeParams(max_source_tokens=12, max_target_tokens=3, pretrain_sentences=0)
+PARAMS = EncodeParams(max_source_tokens=12, max_target_tokens=3, pretrain_sentences=0, word_vectors=None)
 PAIRS = [
     Pair(str(number), str(number), f"Item {number} of the list: {'long ' * (number % 9)}text", f"item {number}" * 2)
     for number in range(1100)  # more than a batch

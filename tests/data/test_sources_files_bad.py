@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from seq2sum.data import text_lines
 from seq2sum.data.sources import rows
 from seq2sum.data.sources.files import FilePairs
 from seq2sum.errors import UserError
@@ -98,7 +99,8 @@ def test_a_cut_or_foreign_parquet_file() -> None:
 
 
 def test_a_line_too_long_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "_MAX_LINE_BYTES", 2**20)
+    for module in (rows, text_lines):
+        monkeypatch.setattr(module, "MAX_LINE_BYTES", 2**20)
     Path("a.jsonl").write_bytes(as_jsonl(ROWS) + b'{"text": "' + b"x" * 2**20)
     with pytest.raises(UserError, match=r"a\.jsonl, line 4: longer than 1 MiB"):
         read("a.jsonl")

@@ -97,7 +97,7 @@ def main() -> None:
                 {
                     **prefect.environment, "MLFLOW_TRACKING_URI": mlflow.uri,
                     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                    "PYTHONPATH": f"{project / 'src'}:{project}", "SEQ2SUM_DEVICE": "cpu", "SEQ2SUM_DEVICES": "fake0",
+                    "PYTHONPATH": f"{project / 'src'}:{project}", "SEQ2SUM_DEVICE": "cpu", "SEQ2SUM_DEVICES": f"fake{os.getpid()}",
                     "SEQ2SUM_THREADS": "1", "SEQ2SUM_WORKERS": "1", "OMP_NUM_THREADS": "1",
                     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30", "COLUMNS": "160",
                 },

@@ -13,6 +13,7 @@ from pipeline.stages import ingest, locate
 from pipeline.stages.runner import run_stage
 from seq2sum.data.pairs import Pair, read_pairs
 from seq2sum.data.sources.located import locate as locating
+from seq2sum.data.sources.located import locate_word_vectors
 from seq2sum.data_config import DebianSource
 from seq2sum.errors import UserError
 from seq2sum.params_file import load_params
@@ -123,7 +124,11 @@ def test_bad_input_shows_one_screen_and_leaves_the_earlier_table(capsys: pytest.
     assert "ingest failed: a.jsonl, line 4: not JSON" in message
     assert "Traceback" not in message
     assert list(read_pairs(paths.RAW_PAIRS)) == before
-    assert sorted(path.name for path in paths.RAW_PAIRS.parent.parent.iterdir()) == ["raw", "source.json"]
+    assert sorted(path.name for path in paths.RAW_PAIRS.parent.parent.iterdir()) == [
+        "raw",
+        "source.json",
+        "word_vectors.json",
+    ]
 
 
 def test_a_source_that_yields_nothing_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -160,3 +165,15 @@ def test_locating_stays_cheap() -> None:
     child = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
     assert not {"pandas", "pyarrow", "numpy", "datasets", "torch", "urllib3", "tqdm"} & set(child.stdout.split())
     assert json.loads(paths.SOURCE_STATE.read_text(encoding="utf-8")) == {"kind": "debian"}
+
+
+def test_word_vectors_are_located_by_their_content(tmp_path: Path) -> None:
+    file = tmp_path / "words.vec"
+    file.write_text("lamp 1 2\n")
+    located = locate_word_vectors(str(file))
+    assert located["num_bytes"] == 9
+    file.write_text("lamp 1 3\n")
+    assert locate_word_vectors(str(file))["sha256"] != located["sha256"]
+    assert locate_word_vectors(None) == {}
+    with pytest.raises(UserError, match=r"encode\.word_vectors: no file 'none\.vec' .*params\.yaml"):
+        locate_word_vectors("none.vec")

@@ -7,21 +7,45 @@ A folder holds ``info.json`` and one data set per split with the columns ``sourc
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
 from seq2sum.errors import UserError
 
 Ids = NDArray[np.int32]
 
 VERSION = 1
-INFO = "info.json"
+INFO, VECTORS = "info.json", "vectors.safetensors"
 COLUMNS = ["source_ids", "target_ids"]
 _ID_LISTS = pa.list_(pa.int32())
 _MEND = "Run the encode stage again."
+
+
+class PieceVectors(NamedTuple):
+    """Vectors [n, E] that the embeddings of the pieces ``ids`` [n] start from, ids rising."""
+
+    ids: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+
+    def save(self, folder: Path) -> None:
+        """Writes them beside the encoded pairs."""
+        save_file(self._asdict(), folder / VECTORS)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self | None:
+        """What :meth:`save` wrote; None where nothing was. Raises UserError if it is damaged."""
+        path = folder / VECTORS
+        if not path.exists():
+            return None
+        try:
+            return cls(**load_file(path))
+        except (SafetensorError, TypeError) as error:
+            raise UserError(f"{path}: damaged: {error}. {_MEND}") from error
 
 
 class EncodedColumn:

@@ -14,6 +14,7 @@ from seq2sum.data.encoded import COLUMNS, INFO, VERSION, EncodedPairs
 from seq2sum.data.pairs import count_pairs
 from seq2sum.data.pretraining import gap_sentences
 from seq2sum.data.tokenizer import Tokenizer
+from seq2sum.data.word_vectors import read_piece_vectors
 from seq2sum.data_config import EncodeParams
 from seq2sum.errors import UserError
 from seq2sum.files import write_json
@@ -31,10 +32,11 @@ def encode_pairs(
 ) -> dict[str, Any]:
     """Encodes each split's table of pairs into the empty ``folder``, with an ``info.json``, which is also returned.
 
-    If the params ask for it, the split `pretrain` holds exercises made of train's documents.
+    If the params ask for it, the split `pretrain` holds exercises made of train's documents, and a file the vectors
+    from which the embeddings start.
 
     Memory does not grow with the corpus. Up to ``num_workers`` processes share the work where there is much of it; what
-    is written does not depend on them. The info's ``digest`` is the SHA-256 of all ids and lengths in order.
+    is written does not depend on them. The info's ``digest`` is the SHA-256 of all ids, lengths and vectors in order.
     Raises UserError if a table is missing or damaged.
     """
     digest = hashlib.sha256()
@@ -47,6 +49,10 @@ def encode_pairs(
         splits[split] = _encode_table(table, encode, params, folder / split, num_workers)
         digest.update(split.encode())
         EncodedPairs.open(folder / split).update(digest)
+    if params.word_vectors:
+        vectors = read_piece_vectors(Path(params.word_vectors), tokenizer)
+        vectors.save(folder)
+        digest.update(vectors.ids.tobytes() + vectors.vectors.tobytes())
     info = {
         "version": VERSION,
         "vocab_size": tokenizer.vocab_size,

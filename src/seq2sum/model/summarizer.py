@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2sum.config import ModelParams
+from seq2sum.errors import UserError
 from seq2sum.model.decoder import Decoded, Decoder, DecoderState, Memory
 from seq2sum.model.dropout import Noise, apply_noise
 from seq2sum.model.encoder import build_encoder
@@ -36,6 +37,19 @@ class SummarizerModel(nn.Module):
         self.decoder = Decoder(params.embedding_size, params.state_size, params.decoder_size, params.attention)
         nn.init.normal_(self.embedding.weight, std=params.embedding_size**-0.5)
         initialize(self)
+
+    @torch.no_grad()
+    def start_from(self, ids: Tensor, vectors: Tensor) -> None:
+        """Gives the pieces ``ids`` [n] the embeddings ``vectors`` [n, E], of a mean length of 1 like the others.
+
+        Raises UserError if the vectors are of another size.
+        """
+        if vectors.shape[1] != self.params.embedding_size:
+            raise UserError(
+                f"encode.word_vectors has vectors of size {vectors.shape[1]}, train.model.embedding_size is "
+                f"{self.params.embedding_size}. Set it to {vectors.shape[1]}."
+            )
+        self.embedding.weight[ids] = vectors
 
     def embed(self, ids: Tensor, noise: Noise | None = None) -> Tensor:
         """Embeddings [*, E] of ``ids`` [*], scaled for the LSTMs."""

@@ -40,6 +40,15 @@ def locate(source: DebianSource | HubSource | FilesSource) -> dict[str, Any]:
     return {"kind": source.kind}
 
 
+def locate_word_vectors(path: str | None) -> dict[str, Any]:
+    """The file's size in bytes and SHA-256, as JSON; nothing without a file. Raises UserError if it is not there."""
+    if path is None:
+        return {}
+    if not Path(path).is_file():
+        raise UserError(f"encode.word_vectors: no file {path!r} (seen from {Path.cwd()}). Mend it in params.yaml.")
+    return {"path": path, "num_bytes": Path(path).stat().st_size, "sha256": sha256_of(Path(path))}
+
+
 def locate_files(source: FilesSource) -> list[LocatedFile]:
     """The files that the globs match, in the order of the params' splits and, within one, of their paths.
 

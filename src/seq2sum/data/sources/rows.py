@@ -7,26 +7,21 @@ Bad input raises UserError with the file, the line or row, and the mend.
 """
 
 import csv
-import gzip
-import io
 import itertools
 import json
-import lzma
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from seq2sum.data.sources.fields import describe_kind
+from seq2sum.data.text_lines import MAX_LINE_BYTES, compression_of, lines_of
 from seq2sum.errors import UserError
 
 Rows = Iterator[tuple[int, dict[str, Any]]]
 
-# A longer line is a file of another kind (one JSON array, say) or an open quote: reading on would fill the memory.
-_MAX_LINE_BYTES = 64 * 2**20
 _BATCH_ROWS = 256
 
 
@@ -36,75 +31,27 @@ def read_rows(path: Path, columns: Sequence[str]) -> Rows:
     Raises UserError if the suffix is unknown, the file empty or damaged, or a column is not there.
     A column that a JSON object lacks is an error in a file's first row, null in a later one: writers drop nulls.
     """
-    reader, compression = _format_of(path)
-    rows = _read_parquet(path, columns) if reader is None else reader(_lines(path, compression), path, columns)
+    reader = _reader_of(path)
+    rows = _read_parquet(path, columns) if reader is None else reader(lines_of(path), path, columns)
     first = next(rows, None)
     if first is None:
         raise UserError(f"{path}: holds no rows. Remove it from ingest.source.paths in params.yaml, or write it again.")
     return itertools.chain([first], rows)
 
 
-def read_lines(path: Path) -> Iterator[str]:
-    """The decoded lines of a text file, plain or compressed, with their ends. Raises UserError as :func:`read_rows`."""
-    return _lines(path, _format_of(path)[1])
-
-
-def _format_of(path: Path) -> tuple[Callable[..., Rows] | None, str]:
-    """The reader of lines (None: Parquet) and the suffix of the compression, or ``""``."""
+def _reader_of(path: Path) -> Callable[..., Rows] | None:
+    """What reads a file's lines, by its suffix; None for Parquet."""
     readers = {".jsonl": _read_jsonl, ".csv": _read_csv, ".tsv": _read_tsv}
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    compression = suffixes.pop() if suffixes and suffixes[-1] in (".gz", ".xz", ".zst") else ""
-    suffix = suffixes[-1] if suffixes else ""
+    compression = compression_of(path)
+    suffix = Path(path.name.lower().removesuffix(compression)).suffix
     if suffix == ".parquet" and not compression:
-        return None, ""
+        return None
     if suffix not in readers:
         raise UserError(
             f"{path}: unknown suffix. Known are .jsonl, .csv and .tsv, also with .gz, .xz or .zst after it, and "
             ".parquet. Rename the file after what it holds, or convert it."
         )
-    return readers[suffix], compression
-
-
-def _open(path: Path, compression: str) -> IO[bytes]:
-    if compression == ".gz":
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    if compression == ".xz":
-        return lzma.open(path, "rb")
-    if compression == ".zst":  # Arrow's reader, because it notices a stream that is cut short
-        return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
-    return path.open("rb")
-
-
-def _lines(path: Path, compression: str) -> Iterator[str]:
-    """The decoded lines of a file, with their ends, without a byte order mark."""
-    number = 0
-    with _open(path, compression) as stream:
-        while True:
-            number += 1
-            try:
-                line = stream.readline(_MAX_LINE_BYTES + 1)
-            except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-                if isinstance(error, OSError) and error.filename:
-                    raise
-                raise UserError(
-                    f"{path}: cannot be read on from line {number}: {error}. "
-                    "The file is damaged or cut short: copy or pack it again."
-                ) from error
-            if not line:
-                return
-            if len(line) > _MAX_LINE_BYTES:
-                raise UserError(
-                    f"{path}, line {number}: longer than {_MAX_LINE_BYTES >> 20} MiB. "
-                    "Write one row a line (a JSON array is not JSON Lines)."
-                )
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise UserError(
-                    f"{path}, line {number}: not UTF-8 (byte {error.start + 1}: 0x{line[error.start]:02x}). "
-                    "Convert the file, for example with iconv."
-                ) from error
-            yield text
+    return readers[suffix]
 
 
 def _read_jsonl(lines: Iterator[str], path: Path, columns: Sequence[str]) -> Rows:
@@ -127,7 +74,7 @@ def _read_jsonl(lines: Iterator[str], path: Path, columns: Sequence[str]) -> Row
 
 def _read_csv(lines: Iterator[str], path: Path, columns: Sequence[str], delimiter: str = ",") -> Rows:
     """RFC 4180: fields with delimiters, quotes or line breaks stand in quotes, quotes in them are doubled."""
-    csv.field_size_limit(_MAX_LINE_BYTES)
+    csv.field_size_limit(MAX_LINE_BYTES)
     records = csv.reader(lines, delimiter=delimiter, strict=True)
     number = 1
     header: list[str] | None = None

@@ -1,0 +1,65 @@
+"""The lines of text files, compressed or not, with errors that name file and line."""
+
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, cast
+
+import pyarrow as pa
+
+from seq2sum.errors import UserError
+
+# A longer line is a file of another kind (one JSON array, say) or an open quote: reading on would fill the memory.
+MAX_LINE_BYTES = 64 * 2**20
+
+
+def compression_of(path: Path) -> str:
+    """The suffix of a compressed file, or nothing."""
+    suffix = path.suffix.lower()
+    return suffix if suffix in (".gz", ".xz", ".zst") else ""
+
+
+def _open(path: Path) -> IO[bytes]:
+    compression = compression_of(path)
+    if compression == ".gz":
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    if compression == ".xz":
+        return lzma.open(path, "rb")
+    if compression == ".zst":  # Arrow's reader, because it notices a stream that is cut short
+        return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
+    return path.open("rb")
+
+
+def lines_of(path: Path) -> Iterator[str]:
+    """The decoded lines of a file, with their ends, without a byte order mark."""
+    number = 0
+    with _open(path) as stream:
+        while True:
+            number += 1
+            try:
+                line = stream.readline(MAX_LINE_BYTES + 1)
+            except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+                if isinstance(error, OSError) and error.filename:
+                    raise
+                raise UserError(
+                    f"{path}: cannot be read on from line {number}: {error}. "
+                    "The file is damaged or cut short: copy or pack it again."
+                ) from error
+            if not line:
+                return
+            if len(line) > MAX_LINE_BYTES:
+                raise UserError(
+                    f"{path}, line {number}: longer than {MAX_LINE_BYTES >> 20} MiB. "
+                    "Write one row a line (a JSON array is not JSON Lines)."
+                )
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise UserError(
+                    f"{path}, line {number}: not UTF-8 (byte {error.start + 1}: 0x{line[error.start]:02x}). "
+                    "Convert the file, for example with iconv."
+                ) from error
+            yield text
