@@ -200,3 +200,8 @@ def postgres(password: str) -> Iterator[str]:
             run("pg_ctl", "-D", str(data), "-w", "-m", "fast", "stop")
         shutil.rmtree(folder)
         (folder.parent / f"{folder.name}.log").unlink()
+
+
+def prefect_database(store: str) -> str:
+    """The address of the other database of :func:`postgres`, as Prefect wants it."""
+    return store.replace("postgresql://", "postgresql+asyncpg://").removesuffix("mlflow") + "prefect"

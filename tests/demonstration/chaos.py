@@ -1,15 +1,17 @@
 """Kills parts of a running factory at random moments: `make chaos ROUNDS=50`.
 
-A Prefect server, a worker with one device, two training runs a round. A part is killed, started again if it is one that
-an administrator would start again, and the round ends when both runs are over. In each round: never two trainings on
-one device, nothing left of a run, the lease free, both runs Completed, and one result, that of a training which nothing
-interrupts.
+A Prefect server on PostgreSQL (Debian's packages), a worker with one device, two training runs a round. A part is
+killed, started again if it is one that an administrator would start again, and the round ends when both runs are over.
+In each round: never two trainings on one device, nothing left of a run, the lease free, both runs Completed, and one
+result, that of a training which nothing interrupts. Before them a round with a training that hangs for longer than the
+healer waits, which must not be taken for dead.
 """
 
 import argparse
 import contextlib
 import os
 import random
+import secrets
 import shutil
 import signal
 import subprocess
@@ -27,9 +29,10 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Scheduled
 
+from pipeline.flows.healing import SILENT_SECONDS
 from pipeline.flows.lease import LEASE_VARIABLE
 from tests.flows.stand_in import expected_result, make_stand_in
-from tests.servers import PrefectServer, wait_for
+from tests.servers import PrefectServer, postgres, prefect_database, wait_for
 
 VICTIMS = ("trainer", "dvc", "flow", "worker", "machine", "server")
 # Of this process alone: whoever gets a device ends what else is on it.
@@ -39,13 +42,13 @@ ROUND_SECONDS = 900.0
 
 
 class Factory:
-    """The parts, in ``folder``; those that a round kills can be started again."""
+    """The parts, in ``folder``; those that a round kills can be started again. ``database``: the server's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: str | None = None) -> None:
         self.project = folder / "project"
         make_stand_in(self.project)
         (folder / "server").mkdir()
-        self.server = PrefectServer(folder / "server")
+        self.server = PrefectServer(folder / "server", database)
         self._log = folder / "worker.log"
         self._environment = self.server.environment | {
             "PYTHONPATH": f"{self.project / 'src'}:{self.project}", "SEQ2SUM_DEVICES": DEVICE, "SEQ2SUM_DEVICE": "cpu",
@@ -126,6 +129,13 @@ class Factory:
             self.start_worker()
         return len(chosen)
 
+    def hang(self, seconds: float) -> None:
+        """Stops the training for so long."""
+        (trainer,) = self.trainers()
+        trainer.suspend()
+        time.sleep(seconds)
+        trainer.resume()
+
     def stop(self) -> None:
         """Ends all parts."""
         if self.worker:
@@ -159,21 +169,36 @@ def crowding(factory: Factory) -> Iterator[list[int]]:
         thread.join()
 
 
+def play_slow_round(factory: Factory, seconds: float) -> str:
+    """A training that hangs for ``seconds`` ends by itself, as the run that it was."""
+    with temporary_settings({PREFECT_API_URL: factory.server.api}):
+        (run,) = start_runs(["train.seed=0"])
+        wait_for(factory.trainers, ROUND_SECONDS)
+        factory.hang(seconds)
+        wait_for(lambda: states([run]) == ["COMPLETED"], ROUND_SECONDS)
+        with get_client(sync_client=True) as client:
+            names = [state.name for state in client.read_flow_run_states(run)]
+    assert names[-2:] == ["Running", "Completed"], names
+    return f"training that hung for {seconds:.0f} s: {' → '.join(names)}"
+
+
+def start_runs(overrides: list[str]) -> list[UUID]:
+    """A run of the training flow for each."""
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name("train/train")
+        return [
+            client.create_flow_run_from_deployment(deployment.id, parameters={"overrides": [one]}, state=Scheduled()).id
+            for one in overrides
+        ]
+
+
 def play_round(factory: Factory, victim: str, delay: float, seed: int) -> str:
     """One round, ``delay`` seconds from the first training's start to the kill; asserts what must hold."""
     shutil.rmtree(factory.project / ".dvc/cache", ignore_errors=True)
     shutil.rmtree(factory.project / ".cache/checkpoints", ignore_errors=True)
     shutil.rmtree(factory.project / ".cache/registry", ignore_errors=True)
     with temporary_settings({PREFECT_API_URL: factory.server.api}), crowding(factory) as crowds:
-        with get_client(sync_client=True) as client:
-            deployment = client.read_deployment_by_name("train/train")
-            overrides = [[f"train.seed={seed}"], [f"train.seed={seed + 1}"]]
-            runs = [
-                client.create_flow_run_from_deployment(
-                    deployment.id, parameters={"overrides": one}, state=Scheduled()
-                ).id
-                for one in overrides
-            ]
+        runs = start_runs([f"train.seed={seed}", f"train.seed={seed + 1}"])
         wait_for(lambda: list((factory.project / ".cache/checkpoints").glob("*/starts")), ROUND_SECONDS)
         time.sleep(delay)
         began = time.monotonic()
@@ -224,18 +249,20 @@ def main() -> None:
     print(f"seed {arguments.seed}", flush=True)
     rng = random.Random(arguments.seed)
     folder = Path(tempfile.mkdtemp(prefix="seq2sum-chaos-"))
-    factory = Factory(folder)
-    try:
-        factory.start()
-        for number in range(1, arguments.rounds + 1):
-            # Every victim in turn, so that few rounds see them all.
-            victim = VICTIMS[(number - 1) % len(VICTIMS)]
-            print(f"round {number}: {play_round(factory, victim, rng.uniform(0, 5), 2 * number)}", flush=True)
-    except BaseException:
-        print(f"the logs are in {folder}", file=sys.stderr)
-        raise
-    finally:
-        factory.stop()
+    with postgres(secrets.token_urlsafe(12)) as store:
+        factory = Factory(folder, prefect_database(store))
+        try:
+            factory.start()
+            print(play_slow_round(factory, 1.5 * SILENT_SECONDS), flush=True)
+            for number in range(1, arguments.rounds + 1):
+                # Every victim in turn, so that few rounds see them all.
+                victim = VICTIMS[(number - 1) % len(VICTIMS)]
+                print(f"round {number}: {play_round(factory, victim, rng.uniform(0, 5), 2 * number)}", flush=True)
+        except BaseException:
+            print(f"the logs are in {folder}", file=sys.stderr)
+            raise
+        finally:
+            factory.stop()
     shutil.rmtree(folder)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.behaviour.corpus import made_up_pair, make_project, set_params
 from tests.demonstration.registry import Shell, commit
-from tests.servers import BUCKET, S3_ENVIRONMENT, MlflowServer, PrefectServer, postgres, s3_store
+from tests.servers import BUCKET, S3_ENVIRONMENT, MlflowServer, PrefectServer, postgres, prefect_database, s3_store
 
 NUM_PAIRS, NUM_DOCUMENTS = 3000, 120
 WAIT = "--watch --watch-timeout 3600"
@@ -90,14 +90,15 @@ def main() -> None:
         with postgres(password) as store, s3_store(server) as endpoint:
             s3 = {**S3_ENVIRONMENT, "MLFLOW_S3_ENDPOINT_URL": endpoint}
             mlflow = MlflowServer(server, store, f"s3://{BUCKET}", (), s3)
-            database = store.replace("postgresql://", "postgresql+asyncpg://").removesuffix("mlflow") + "prefect"
-            prefect = PrefectServer(server / "prefect", database)
+            prefect = PrefectServer(server / "prefect", prefect_database(store))
             shell = Shell(
                 project,
                 {
                     **prefect.environment, "MLFLOW_TRACKING_URI": mlflow.uri,
                     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                    "PYTHONPATH": f"{project / 'src'}:{project}", "SEQ2SUM_DEVICE": "cpu", "SEQ2SUM_DEVICES": f"fake{os.getpid()}",
+                    "PYTHONPATH": f"{project / 'src'}:{project}", "SEQ2SUM_DEVICE": "cpu",
+                    # Of this process alone: whoever gets a device ends what else is on it.
+                    "SEQ2SUM_DEVICES": f"fake{os.getpid()}",
                     "SEQ2SUM_THREADS": "1", "SEQ2SUM_WORKERS": "1", "OMP_NUM_THREADS": "1",
                     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30", "COLUMNS": "160",
                 },
