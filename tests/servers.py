@@ -163,13 +163,18 @@ def s3_store(folder: Path) -> Iterator[str]:
         process.wait()
 
 
+def postgres_programs() -> Path:
+    """The folder of the newest PostgreSQL's programs."""
+    return max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+
+
 @contextlib.contextmanager
 def postgres(password: str) -> Iterator[str]:
-    """A PostgreSQL cluster of its own with databases `mlflow` and `prefect`; the first one's address.
+    """A PostgreSQL cluster of its own with databases `mlflow` and `prefect`; the address of the first, as MLflow wants it.
 
     As root it runs as the user postgres.
     """
-    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    programs = postgres_programs()
     folder, port, prefix = Path(tempfile.mkdtemp(prefix="postgres-")), free_port(), []
     secret, data = folder / "secret", folder / "data"
     secret.write_text(password)
@@ -194,7 +199,7 @@ def postgres(password: str) -> Iterator[str]:
         with psycopg.connect(f"{address}/postgres", autocommit=True) as connected:
             connected.execute("CREATE DATABASE mlflow")
             connected.execute("CREATE DATABASE prefect")
-        yield f"{address}/mlflow"
+        yield f"{address}/mlflow".replace("postgresql:", "postgresql+psycopg:")
     finally:
         if (data / "postmaster.pid").exists():
             run("pg_ctl", "-D", str(data), "-w", "-m", "fast", "stop")
@@ -204,4 +209,4 @@ def postgres(password: str) -> Iterator[str]:
 
 def prefect_database(store: str) -> str:
     """The address of the other database of :func:`postgres`, as Prefect wants it."""
-    return store.replace("postgresql://", "postgresql+asyncpg://").removesuffix("mlflow") + "prefect"
+    return store.replace("+psycopg:", "+asyncpg:").removesuffix("mlflow") + "prefect"

@@ -1,8 +1,8 @@
 """The factory's day against real servers: `make e2e` prints a transcript.
 
 Prefect and MLflow on PostgreSQL (from Debian packages), MLflow's files in an S3 store, workers, a small corpus:
-deploy → train → register → train better → gate → promote → summarize a folder → no drift → another corpus → drift →
-train again → rollback.
+deploy → train → register → train better → gate → promote → the results elsewhere by DVC's remote → summarize a folder →
+no drift → another corpus → drift → train again → rollback → backup and restore.
 """
 
 import contextlib
@@ -19,7 +19,16 @@ from pathlib import Path
 
 from tests.behaviour.corpus import made_up_pair, make_project, set_params
 from tests.demonstration.registry import Shell, commit
-from tests.servers import BUCKET, S3_ENVIRONMENT, MlflowServer, PrefectServer, postgres, prefect_database, s3_store
+from tests.servers import (
+    BUCKET,
+    S3_ENVIRONMENT,
+    MlflowServer,
+    PrefectServer,
+    postgres,
+    postgres_programs,
+    prefect_database,
+    s3_store,
+)
 
 NUM_PAIRS, NUM_DOCUMENTS = 3000, 120
 WAIT = "--watch --watch-timeout 3600"
@@ -57,10 +66,17 @@ def workers(project: Path, environment: dict[str, str]) -> Iterator[None]:
 def story(shell: Shell) -> None:
     """The commands, in order."""
     train = f"prefect deployment run train/train {WAIT}"
+    shell(f"dvc remote add --local --default store s3://{BUCKET}/dvc")
+    shell("dvc remote modify --local store endpointurl $AWS_ENDPOINT_URL")
     shell("python -m pipeline.flows.healing && prefect --no-prompt deploy --all", lines=12)
     shell(f"""{train} --param 'overrides=["train.max_steps=8"]'""", lines=3)
-    shell(f"{train}", lines=3)
+    shell(f"{train} --param push=true", lines=3)
     shell("seq2sum models")
+    shell("git clone --quiet . ../elsewhere && cp .dvc/config.local ../elsewhere/.dvc/")
+    shell("cd ../elsewhere && dvc pull --run-cache --allow-missing", lines=2)
+    shell("cd ../elsewhere && dvc repro | tee repro.log", lines=40)
+    # None but the stage that always runs.
+    shell("cd ../elsewhere && test $(grep -c '^> ' repro.log) = 1")
     for name in ("same", "other"):
         batch = f'--param source="$PWD/.cache/{name}" --param target="$PWD/.cache/{name}-summaries"'
         shell(f"prefect deployment run summarize/summarize {WAIT} {batch}", lines=3)
@@ -72,6 +88,9 @@ def story(shell: Shell) -> None:
     shell("seq2sum rollback --reason 'a drill'")
     shell("seq2sum history")
     shell("prefect artifact ls", lines=30)
+    shell("pg_dump -Fc -f backup $STORE && createdb --maintenance-db=$STORE restored")
+    shell("pg_restore -d ${STORE%mlflow}restored backup")
+    shell("export MLFLOW_TRACKING_URI=$RESTORED; seq2sum history && seq2sum ledger verify")
 
 
 def main() -> None:
@@ -94,8 +113,10 @@ def main() -> None:
             shell = Shell(
                 project,
                 {
-                    **prefect.environment, "MLFLOW_TRACKING_URI": mlflow.uri,
-                    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                    **prefect.environment, **S3_ENVIRONMENT, "AWS_ENDPOINT_URL": endpoint,
+                    "MLFLOW_TRACKING_URI": mlflow.uri, "STORE": store.replace("+psycopg", ""),
+                    "RESTORED": f"{store.removesuffix('mlflow')}restored",
+                    "PATH": f"{Path(sys.executable).parent}:{postgres_programs()}:{os.environ['PATH']}",
                     "PYTHONPATH": f"{project / 'src'}:{project}", "SEQ2SUM_DEVICE": "cpu",
                     # Of this process alone: whoever gets a device ends what else is on it.
                     "SEQ2SUM_DEVICES": f"fake{os.getpid()}",
