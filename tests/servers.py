@@ -170,7 +170,7 @@ def postgres_programs() -> Path:
 
 @contextlib.contextmanager
 def postgres(password: str) -> Iterator[str]:
-    """A PostgreSQL cluster of its own with databases `mlflow` and `prefect`; the address of the first, as MLflow wants it.
+    """A PostgreSQL cluster of its own with databases `mlflow` and `prefect`; the first one as MLflow wants its address.
 
     As root it runs as the user postgres.
     """
