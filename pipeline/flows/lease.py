@@ -2,10 +2,12 @@
 
 A device is a global concurrency limit of 1. The holder renews its lease; the server frees one that was not renewed for
 LEASE_SECONDS. That a holder is dead on the server does not end its processes, so whoever gets a device first ends what
-is left of earlier holders there.
+is left of earlier holders there. The passing server of a flow without PREFECT_API_URL frees nothing after a kill, so
+there a device is a locked file, which the kernel frees.
 """
 
 import contextlib
+import fcntl
 import itertools
 import logging
 import os
@@ -14,6 +16,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from uuid import UUID
 
 import psutil
@@ -21,6 +24,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import ConcurrencyLeaseHolder
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
+from prefect.settings import PREFECT_API_URL
 
 from pipeline.flows.command import end_processes
 from seq2sum.errors import UserError
@@ -31,6 +35,7 @@ POLL_SECONDS = 2.0
 # In the environment of all processes that use a device.
 LEASE_VARIABLE = "SEQ2SUM_LEASE"
 CPU = "cpu"
+LOCKS = Path("~/.cache/seq2sum")
 
 
 def devices() -> list[str]:
@@ -54,12 +59,8 @@ def leased(num_devices: int, flow_run_id: UUID, log: logging.LoggerAdapter[loggi
     if not 1 <= num_devices <= len(known):
         raise UserError(f"{num_devices} devices asked for; this machine has {len(known)} ({', '.join(known)}).")
     names = {device: f"device:{socket.gethostname()}:{device}" for device in known}
-    with get_client(sync_client=True) as client:
-        for name in names.values():
-            client.upsert_global_concurrency_limit_by_name(name, 1)
-    holder = ConcurrencyLeaseHolder(type="flow_run", id=flow_run_id)
     with contextlib.ExitStack() as stack:
-        chosen = _acquire(stack, list(itertools.combinations(known, num_devices)), names, holder, log)
+        chosen = _acquire(stack, list(itertools.combinations(known, num_devices)), names, flow_run_id, log)
         own = [names[device] for device in chosen]
         _evict(own, log)
         log.info("leased %s", ", ".join(own))
@@ -71,27 +72,51 @@ def _acquire(
     stack: contextlib.ExitStack,
     choices: Sequence[tuple[str, ...]],
     names: dict[str, str],
-    holder: ConcurrencyLeaseHolder,
+    flow_run_id: UUID,
     log: logging.LoggerAdapter[logging.Logger],
 ) -> tuple[str, ...]:
     told = False
     while True:
-        # Asked first, since Prefect writes an error to the log for each refusal.
-        with get_client(sync_client=True) as client:
-            free = {
-                name for name in names.values() if not client.read_global_concurrency_limit_by_name(name).active_slots
-            }
         for chosen in choices:
             wanted = [names[device] for device in chosen]
-            if free.issuperset(wanted):
-                held = concurrency(wanted, max_retries=0, lease_duration=LEASE_SECONDS, strict=True, holder=holder)
-                with contextlib.suppress(ConcurrencySlotAcquisitionError):
-                    stack.enter_context(held)
-                    return chosen
+            if _leased(stack, wanted, flow_run_id) if PREFECT_API_URL.value() else _locked(stack, wanted):
+                return chosen
         if not told:
             log.info("waiting for a device: %s", ", ".join(names.values()))
             told = True
         time.sleep(POLL_SECONDS)
+
+
+def _leased(stack: contextlib.ExitStack, names: Sequence[str], flow_run_id: UUID) -> bool:
+    """Has ``stack`` hold leases of all ``names``, if they are free."""
+    with get_client(sync_client=True) as client:
+        for name in names:
+            client.upsert_global_concurrency_limit_by_name(name, 1)
+        # Asked first, since Prefect writes an error to the log for each refusal.
+        if any(client.read_global_concurrency_limit_by_name(name).active_slots for name in names):
+            return False
+    holder = ConcurrencyLeaseHolder(type="flow_run", id=flow_run_id)
+    try:
+        held = concurrency(list(names), max_retries=0, lease_duration=LEASE_SECONDS, strict=True, holder=holder)
+        stack.enter_context(held)
+    except ConcurrencySlotAcquisitionError:
+        return False
+    return True
+
+
+def _locked(stack: contextlib.ExitStack, names: Sequence[str]) -> bool:
+    """Has ``stack`` hold the locks of all ``names``, if they are free."""
+    folder = LOCKS.expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as held:
+        for name in names:
+            lock = held.enter_context((folder / name).open("a"))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        stack.push(held.pop_all())
+    return True
 
 
 def _evict(names: Sequence[str], log: logging.LoggerAdapter[logging.Logger]) -> None:
