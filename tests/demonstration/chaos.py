@@ -88,6 +88,7 @@ class Factory:
                 if (
                     process.status() != psutil.STATUS_ZOMBIE
                     and process.environ().get("PREFECT_API_URL") == self.server.api
+                    and line
                     and "python" in Path(line[0]).name
                     and any(tuple(line[at : at + len(words)]) == words for at in range(len(line)))
                 ):
@@ -96,11 +97,12 @@ class Factory:
 
     def flows(self) -> list[psutil.Process]:
         """The processes that run flows, not what these start."""
-        return [
-            process
-            for process in self.find()
-            if "PREFECT__FLOW_RUN_ID" in process.environ() and "prefect" in " ".join(process.cmdline())
-        ]
+        found = []
+        for process in self.find():
+            with contextlib.suppress(psutil.Error):
+                if "PREFECT__FLOW_RUN_ID" in process.environ() and "prefect" in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
 
     def workers(self) -> list[psutil.Process]:
         """Kept by us, so that none is searched for."""
