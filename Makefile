@@ -8,7 +8,7 @@ include scripts/environment.sh
 
 PRESET ?= default
 
-.PHONY: help setup run full preset study simulate-gate demo-registry flow deploy e2e chaos test check lint types contracts format lock clean
+.PHONY: help setup run full preset study simulate-gate demo-registry flow deploy stack e2e chaos test check lint types contracts format lock clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -43,6 +43,9 @@ flow: setup ## The training flow here: stages, publish, gate (FLAGS="train.seed=
 deploy: setup ## Work pools, self-healing and deployments on the server that PREFECT_API_URL names
 	python -m pipeline.flows.healing
 	prefect --no-prompt deploy --all
+
+stack: setup ## Servers and workers on loopback, for trials (needs Debian's postgresql); Ctrl-C ends them
+	python -m tests.demonstration.stack
 
 e2e: setup ## The factory's day against real servers (needs Debian's postgresql): prints a transcript
 	python -m tests.demonstration.factory

@@ -50,7 +50,7 @@ class Factory:
         (folder / "server").mkdir()
         self.server = PrefectServer(folder / "server", database)
         self._log = folder / "worker.log"
-        self._environment = self.server.environment | {
+        self.environment = self.server.environment | {
             "PYTHONPATH": f"{self.project / 'src'}:{self.project}", "SEQ2SUM_DEVICES": DEVICE, "SEQ2SUM_DEVICE": "cpu",
             "SEQ2SUM_TRACKING": "off", "OMP_NUM_THREADS": "1", "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         }  # fmt: skip
@@ -59,7 +59,7 @@ class Factory:
     def start(self) -> None:
         """Deploys the flows and starts the worker."""
         for command in (["-m", "pipeline.flows.healing"], ["-m", "prefect", "--no-prompt", "deploy", "--all"]):
-            environment = self._environment | {"PWD": str(self.project)}
+            environment = self.environment | {"PWD": str(self.project)}
             done = subprocess.run(
                 [sys.executable, *command],
                 cwd=self.project,
@@ -76,7 +76,7 @@ class Factory:
         with self._log.open("ab") as log:
             self.worker = subprocess.Popen(
                 [sys.executable, "-m", "prefect", *command],
-                cwd=self.project, env=self._environment, stdout=log, stderr=log, start_new_session=True,
+                cwd=self.project, env=self.environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
     def find(self, *words: str) -> list[psutil.Process]:

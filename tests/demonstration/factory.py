@@ -5,30 +5,19 @@ deploy → train → register → train better → gate → promote → the resu
 no drift → another corpus → drift → train again → rollback → backup and restore.
 """
 
-import contextlib
 import json
 import os
 import random
-import secrets
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
 from pathlib import Path
 
 from tests.behaviour.corpus import made_up_pair, make_project, set_params
 from tests.demonstration.registry import Shell, commit
-from tests.servers import (
-    BUCKET,
-    S3_ENVIRONMENT,
-    MlflowServer,
-    PrefectServer,
-    postgres,
-    postgres_programs,
-    prefect_database,
-    s3_store,
-)
+from tests.demonstration.stack import stack
+from tests.servers import BUCKET
 
 NUM_PAIRS, NUM_DOCUMENTS = 3000, 120
 WAIT = "--watch --watch-timeout 3600"
@@ -44,23 +33,6 @@ def write_documents(project: Path) -> None:
         (project / f".cache/{name}").mkdir(parents=True)
         lines = "".join(json.dumps({"document": document}) + "\n" for document in documents)
         (project / f".cache/{name}/documents.jsonl").write_text(lines)
-
-
-@contextlib.contextmanager
-def workers(project: Path, environment: dict[str, str]) -> Iterator[None]:
-    """A worker for each pool."""
-    started = []
-    for pool in ("gpu", "cpu"):
-        command = ["prefect", "worker", "start", "--pool", pool, "--type", "process"]
-        print(f"\n$ {' '.join(command)} &", flush=True)
-        with (project / f"{pool}.log").open("ab") as log:
-            started.append(subprocess.Popen(command, cwd=project, env=environment, stdout=log, stderr=log))
-    try:
-        yield
-    finally:
-        for worker in started:
-            worker.terminate()
-            worker.wait()
 
 
 def story(shell: Shell) -> None:
@@ -97,43 +69,27 @@ def main() -> None:
     """Needs some minutes; prints as it goes."""
     temporary = Path(tempfile.mkdtemp(prefix="seq2sum-factory-"))
     project, server = temporary / "project", temporary / "server"
-    (server / "prefect").mkdir(parents=True)
     make_project(project, NUM_PAIRS)
     # The tests' model is tiny: its latency is noise.
     changes = {"train.pretrain.max_steps": 0, "train.reward.max_steps": 0, "promote.max_latency_growth": 50.0}
     set_params(project, changes)
     commit(project, "a small corpus")
     write_documents(project)
-    password = secrets.token_urlsafe(12)
+    settings = {
+        "PYTHONPATH": f"{project / 'src'}:{project}", "SEQ2SUM_DEVICE": "cpu",
+        # Of this process alone: whoever gets a device ends what else is on it.
+        "SEQ2SUM_DEVICES": f"fake{os.getpid()}",
+        "SEQ2SUM_THREADS": "1", "SEQ2SUM_WORKERS": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "160",
+    }  # fmt: skip
+    began = time.monotonic()
     try:
-        with postgres(password) as store, s3_store(server) as endpoint:
-            s3 = {**S3_ENVIRONMENT, "MLFLOW_S3_ENDPOINT_URL": endpoint}
-            mlflow = MlflowServer(server, store, f"s3://{BUCKET}", (), s3)
-            prefect = PrefectServer(server / "prefect", prefect_database(store))
-            shell = Shell(
-                project,
-                {
-                    **prefect.environment, **S3_ENVIRONMENT, "AWS_ENDPOINT_URL": endpoint,
-                    "MLFLOW_TRACKING_URI": mlflow.uri, "STORE": store.replace("+psycopg", ""),
-                    "RESTORED": f"{store.removesuffix('mlflow')}restored",
-                    "PATH": f"{Path(sys.executable).parent}:{postgres_programs()}:{os.environ['PATH']}",
-                    "PYTHONPATH": f"{project / 'src'}:{project}", "SEQ2SUM_DEVICE": "cpu",
-                    # Of this process alone: whoever gets a device ends what else is on it.
-                    "SEQ2SUM_DEVICES": f"fake{os.getpid()}",
-                    "SEQ2SUM_THREADS": "1", "SEQ2SUM_WORKERS": "1", "OMP_NUM_THREADS": "1",
-                    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30", "COLUMNS": "160",
-                },
-            )  # fmt: skip
-            try:
-                with workers(project, shell.environment):
-                    story(shell)
-            finally:
-                prefect.kill()
-                mlflow.kill()
-        shutil.rmtree(temporary)
+        with stack(project, server, settings) as environment:
+            story(Shell(project, environment))
     except BaseException:
-        print(f"the servers' logs are in {server}", file=sys.stderr)
+        print(f"the logs are in {server}", file=sys.stderr)
         raise
+    print(f"\n{time.monotonic() - began:.0f} s in all")
+    shutil.rmtree(temporary)
 
 
 if __name__ == "__main__":
