@@ -8,7 +8,7 @@ include scripts/environment.sh
 
 PRESET ?= default
 
-.PHONY: help setup run full preset study simulate-gate demo-registry flow deploy stack e2e chaos test check lint types contracts format lock clean
+.PHONY: help setup run full preset study bench simulate-gate demo demo-registry flow deploy stack e2e chaos test test-browser check docs lint types contracts format lock clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -31,8 +31,15 @@ study: setup ## Measure what is said of LSTMs and write reports/study/index.html
 	$(if $(STUDY_PRESET),python -m study.preset $(STUDY_PRESET))
 	dvc repro study/dvc.yaml
 
+bench: setup ## Speed and memory beside the peers, written to benchmarks/results.json (after `dvc repro encode`; 20 minutes)
+	benchmarks/peers/setup
+	OMP_NUM_THREADS=1 SEQ2SUM_THREADS=1 python -m benchmarks.bench
+
 simulate-gate: setup ## Measure how often the promotion gate errs, as params.yaml sets it
 	python -m pipeline.simulate_gate
+
+demo: setup ## Serve the page to try the champion on, beside the challenger (other models: ARGS="--model DIR")
+	python -m pipeline.demo $(ARGS)
 
 demo-registry: setup ## A model's life against real servers (needs Debian's postgresql): prints a transcript
 	python -m tests.demonstration.registry
@@ -56,7 +63,14 @@ chaos: setup ## Kill parts of a running factory at random moments (ROUNDS=6)
 test: setup ## Run the tests (some of them: TESTS=tests/data)
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile $(TESTS)
 
+test-browser: setup ## Test the page in headless Chromium (needs Debian's chromium and chromium-driver)
+	OMP_NUM_THREADS=1 pytest tests/browser -m browser
+
 check: lint types contracts test ## All that CI checks: lint, types, import contracts, tests
+
+docs: setup ## Write the reference from the code and build the pages: docs/_build/html/index.html; broken links fail
+	PYTHONPATH=. python docs/generate.py
+	sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
 
 lint: setup
 	ruff check

@@ -1,18 +1,23 @@
 """The command line `seq2sum`: summaries of text, and what the model registry holds."""
 
-import contextlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
 
 from pipeline.cli_errors import user_errors
+from pipeline.documents import Document, read_documents
+from pipeline.init_cli import app as init_app
+from pipeline.model_cli import JsonFlag, Model
+from pipeline.model_cli import app as model_app
+from pipeline.named_model import CHAMPION, model_folder
 from pipeline.registry_cli import app as registry_app
+from pipeline.terminal import columns
 from seq2sum.config import SearchParams
 from seq2sum.errors import UserError
 from seq2sum.params_file import describe_problem
@@ -28,10 +33,11 @@ app = typer.Typer(
     name="seq2sum",
     help="Summaries of text by the model that the pipeline trained.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(init_app)
+app.add_typer(model_app)
 app.add_typer(registry_app)
 
 SUMMARIZE_HELP = """Summarize documents: one line of output for each, in order.
@@ -55,21 +61,12 @@ SEQ2SUM_DEVICE and SEQ2SUM_THREADS say what it runs on. Exit status: 0 done, 2 b
 """
 
 
-class Document(NamedTuple):
-    """A text to summarize and where it stands: file, or file:line."""
-
-    source: str
-    text: str
-
-
 @app.command(help=SUMMARIZE_HELP)
 def summarize(
     files: Annotated[
         list[str] | None, typer.Argument(metavar="FILE|-", help="What to read.", show_default=False)
     ] = None,
-    model: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A model folder instead of the champion.", show_default=False)
-    ] = None,
+    model: Model = CHAMPION,
     lines: Annotated[bool, typer.Option("--lines", help="Each line of a text is a document.")] = False,
     json_lines: Annotated[
         bool, typer.Option("--json", help="One JSON line each: source, summary, score, truncated; with --best, best.")
@@ -158,15 +155,25 @@ def plain_lines(found: "list[Summary]", best: int | None) -> str:
 
 
 @app.command()
-def models() -> None:
-    """List the registered model's versions: aliases, ROUGE-1, when and from which commit."""
+def models(json_output: JsonFlag = False) -> None:
+    """List the registered model's versions: aliases, ROUGE, when and from which commit. Exit status 2 if there is none.
+
+    \b
+    Example:
+      seq2sum models --json
+    """
     with user_errors():
         from pipeline.tracking import connection, registry
 
+        connection.require_registry()
         found = registry.versions(connection.connect())
         if not found:
             raise UserError(f"No version of {connection.model_name()!r} is registered. Make one with `make run`.")
-        print(models_table(found))
+        if json_output:
+            rows = ({**version._asdict(), "tags": dict(version.tags)} for version in found)
+            print(json.dumps(list(rows), indent=2, ensure_ascii=False))
+        else:
+            print(models_table(found))
 
 
 def models_table(versions: "list[Version]") -> str:
@@ -178,72 +185,7 @@ def models_table(versions: "list[Version]") -> str:
         when = datetime.fromtimestamp(version.created_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
         aliases = ", ".join(version.aliases) or "-"
         rows.append((version.name, version.number, aliases, *rouge, when, tags.get("git_sha", "-")[:10]))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
-
-
-def read_documents(name: str, lines: bool) -> list[Document]:
-    """The documents of a file, or of standard input if ``name`` is "-".
-
-    Raises UserError naming the file, and the line where there is one, that can't be read or has no text.
-    """
-    text = _read_text(name)
-    if not text.strip():
-        raise UserError(f"{name}: empty.")
-    if name.endswith(".jsonl"):
-        numbered = enumerate(text.split("\n"), start=1)
-        documents = [
-            Document(f"{name}:{n}", _jsonl_document(f"{name}:{n}", line)) for n, line in numbered if line.strip()
-        ]
-    elif lines:
-        numbered = enumerate(text.removesuffix("\n").split("\n"), start=1)
-        documents = [Document(f"{name}:{n}", line) for n, line in numbered]
-    else:
-        documents = [Document(name, text)]
-    for document in documents:
-        if not document.text.strip():
-            raise UserError(f"{document.source}: no text to summarize.")
-    return documents
-
-
-def _read_text(name: str) -> str:
-    if name == "-" and sys.stdin.isatty():
-        print("Reading a document from the terminal; end it with Ctrl-D.", file=sys.stderr)
-    try:
-        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-    except OSError as error:
-        raise UserError(f"{name}: {error.strerror}.") from error
-    if b"\0" in content:
-        raise UserError(f"{name}: holds null bytes, so it is no text file.")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise UserError(f"{name}:{line}: byte {error.start} is not UTF-8. Convert the file, with iconv say.") from error
-
-
-def _jsonl_document(source: str, line: str) -> str:
-    try:
-        document = json.loads(line)["document"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f'{source}: expected a JSON object with a field "document".') from error
-    if not isinstance(document, str):
-        raise UserError(f'{source}: the field "document" is not text.')
-    return document
-
-
-@contextlib.contextmanager
-def model_folder(given: Path | None) -> Iterator[Path]:
-    """The model folder named by the user, or the champion's."""
-    if given is not None:
-        yield given
-        return
-    from pipeline.tracking.champion import champion_folder
-
-    with champion_folder() as folder:
-        yield folder
+    return columns(rows)
 
 
 def override(search: SearchParams | None, overrides: Mapping[str, int | float | None], folder: Path) -> SearchParams:
@@ -256,3 +198,7 @@ def override(search: SearchParams | None, overrides: Mapping[str, int | float | 
     except ValidationError as error:
         problems = "; ".join(describe_problem(problem) for problem in error.errors())
         raise UserError(f"{problems} Mend the flags; what they leave out is the model's own.") from error
+
+
+if __name__ == "__main__":
+    app()

@@ -22,15 +22,27 @@ def use_hardware() -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f"SEQ2SUM_DEVICE={name}: not usable: {str(error).splitlines()[0]}") from error
-    threads = os.environ.get("SEQ2SUM_THREADS") or str(len(os.sched_getaffinity(0)))
-    if not threads.isdecimal() or int(threads) < 1:
-        raise UserError(f"SEQ2SUM_THREADS={threads}: must be a whole number from 1 on.")
-    torch.set_num_threads(int(threads))
+        there = ", ".join(["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))])
+        raise UserError(
+            f"SEQ2SUM_DEVICE={name}: not usable: {str(error).splitlines()[0]} Name one that is there ({there}), or "
+            "unset it for the best of them."
+        ) from error
+    torch.set_num_threads(num_threads())
+    os.environ.setdefault(
+        "RAYON_NUM_THREADS", str(num_threads())
+    )  # the tokenizer's threads, read when it is first used
     _reuse_large_blocks()
     # oneDNN keeps the kernels of the last 1,024 shapes; batches hardly ever repeat one, so that only costs memory.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
     return device
+
+
+def num_threads() -> int:
+    """SEQ2SUM_THREADS, or as many as this process may use cores. Raises UserError for a bad number."""
+    threads = os.environ.get("SEQ2SUM_THREADS") or str(len(os.sched_getaffinity(0)))
+    if not threads.isdecimal() or int(threads) < 1:
+        raise UserError(f"SEQ2SUM_THREADS={threads}: must be a whole number from 1 on.")
+    return int(threads)
 
 
 def matrix_precision(precision: Literal["auto", "float32", "bfloat16"], device: torch.device) -> torch.dtype:

@@ -29,6 +29,9 @@ ENCODED = Path("data/encoded")
 
 MODEL = Path("models/summarizer")
 
+# What people prefer, as the page collects it; like the registry nothing that the pipeline makes.
+VOTES = Path("votes.db")
+
 REPORTS = Path("reports")
 DATA_REPORT = REPORTS / "data.json"
 DATA_PLOTS = REPORTS / "data_plots"
@@ -40,6 +43,7 @@ METRICS = REPORTS / "metrics.json"
 SAMPLES = REPORTS / "samples.jsonl"
 HYPOTHESES = REPORTS / "hypotheses.parquet"
 EVAL_PLOTS = REPORTS / "plots"
+REPORT = REPORTS / "report.html"
 
 # Scores that the gate's simulation draws from, and what it found.
 GATE_POPULATION = Path("benchmarks/gate_population.parquet")

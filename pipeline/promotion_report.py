@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2sum.evaluation.figures import draw_score_differences
+from seq2sum.evaluation.figures import save_png, score_differences_figure
 from seq2sum.evaluation.table import ROUGE_NAMES
 from seq2sum.files import replaced_folder, sha256_of, write_json, write_text
 from seq2sum.gate.evidence import Evidence, Worsening
@@ -42,7 +42,7 @@ def write_promotion(
     with replaced_folder(folder) as beside:
         write_json(beside / "verdict.json", content)
         write_text(beside / "verdict.md", _markdown(facts, evidence, verdict))
-        draw_score_differences(beside / "differences.png", differences, gains)
+        save_png(score_differences_figure(differences, gains), beside / "differences.png")
     return sha256_of(folder / "verdict.json")
 
 

@@ -203,6 +203,8 @@ def _further(published: Published) -> list[str]:
         f"  {page}" if page else f"  {here}mlflow ui --backend-store-uri {uri}",
         f"  {here}dvc metrics show",
         f"  {here}dvc plots show",
+        f"  {here}python -m pipeline.demo",
+        f"  {paths.REPORT}",
     ]
 
 
@@ -232,7 +234,7 @@ def main() -> int:
         print(as_json(published) if is_json else report(results, published))
     except UserError as error:
         print(
-            f"\npublish failed: {error}\nNothing is lost: `python -m pipeline.publish` goes on from here.",
+            f"\npublish failed: {error}\nNothing is lost: `python -m pipeline.publish`, or `make run`, goes on.",
             file=sys.stderr,
         )
         return 2

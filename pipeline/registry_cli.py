@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli_errors import user_errors
+from pipeline.model_cli import JsonFlag
+from pipeline.terminal import coloured
 
 if TYPE_CHECKING:
     from pipeline.tracking.chain import Entry
@@ -19,15 +21,18 @@ app.add_typer(ledger_app, name="ledger")
 NOT_PROMOTED = 1
 BROKEN = 1
 
-Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Named = Annotated[str, typer.Argument(metavar="VERSION", help="A number, an alias or models:/NAME@ALIAS.")]
 
 
 @app.command()
-def promote(version: Named = "challenger", json_output: Json = False) -> None:
+def promote(version: Named = "challenger", json_output: JsonFlag = False) -> None:
     """Judge a challenger against the champion on the same test rows, and promote it if it is proven better.
 
     Exit status: 0 promoted, 1 not promoted (kept out, or too little data to tell), 2 bad input.
+
+    \b
+    Example:
+      seq2sum promote 4 --json
     """
     with user_errors():
         from pipeline.promote import as_json
@@ -47,8 +52,11 @@ def promote(version: Named = "challenger", json_output: Json = False) -> None:
 
 
 @app.command()
-def history(json_output: Json = False) -> None:
-    """List who was champion when, by whom and why: the promotion ledger, the oldest entry first."""
+def history(json_output: JsonFlag = False) -> None:
+    """List who was champion when, by whom and why: the promotion ledger, the oldest entry first.
+
+    With --json a line for each entry, as `ledger export` writes them.
+    """
     with user_errors():
         from pipeline import succession
 
@@ -59,8 +67,15 @@ def history(json_output: Json = False) -> None:
 @app.command()
 def champion(
     at: Annotated[str | None, typer.Option(metavar="DATE", help="On that day (its end) or at that time.")] = None,
+    json_output: JsonFlag = False,
 ) -> None:
-    """Print the champion's version number, now or at a time gone by. Exit status 1 if there was none."""
+    """Print the champion's version number, now or at a time gone by. Exit status 1 if there was none.
+
+    \b
+    Examples:
+      seq2sum champion
+      seq2sum champion --at 2026-01-31
+    """
     with user_errors():
         from datetime import UTC, datetime
 
@@ -70,7 +85,7 @@ def champion(
         if entry is None or entry.version is None:
             print("there was no champion", file=sys.stderr)
             raise typer.Exit(1)
-        print(entry.version)
+        print(entry.text() if json_output else entry.version)
 
 
 @app.command()
@@ -79,49 +94,87 @@ def rollback(
         str | None, typer.Argument(help="The version to go to.", show_default="the champion before this one")
     ] = None,
     reason: Annotated[str, typer.Option(help="Why; it stands in the ledger.")] = "not given",
+    json_output: JsonFlag = False,
 ) -> None:
-    """Make the former champion, or the version named, champion again."""
+    """Make the former champion, or the version named, champion again. Exit status: 0 done, 2 there is none to go to.
+
+    \b
+    Example:
+      seq2sum rollback --reason 'it writes dates that are wrong'
+    """
     with user_errors():
         from pipeline import succession
 
-        print(_line(succession.roll_back(version, reason)))
+        entry = succession.roll_back(version, reason)
+        print(entry.text() if json_output else _line(entry))
 
 
 @ledger_app.command("verify")
 def ledger_verify(
     against: Annotated[Path | None, typer.Option(metavar="FILE", help="An earlier export to compare with.")] = None,
+    json_output: JsonFlag = False,
 ) -> None:
-    """Check that no entry was edited, removed or moved. Exit status 1 if one was."""
+    """Check that no entry was edited, removed or moved. Exit status 1 if one was.
+
+    \b
+    Example:
+      seq2sum ledger verify --against ledger.jsonl
+    """
     with user_errors():
         from pipeline import succession
 
         found = succession.ledger_problems(against)
-    print("\n".join(found) or "the ledger is whole")
+    print(
+        json.dumps({"whole": not found, "problems": found})
+        if json_output
+        else "\n".join(found or ["the ledger is whole"])
+    )
     if found:
         raise typer.Exit(BROKEN)
 
 
 @ledger_app.command("export")
-def ledger_export(path: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write JSON lines.")]) -> None:
-    """Copy the ledger to a file, for keeping elsewhere: `ledger verify --against FILE` compares."""
+def ledger_export(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write JSON lines.")],
+    json_output: JsonFlag = False,
+) -> None:
+    """Copy the ledger to a file, for keeping elsewhere: `ledger verify --against FILE` compares.
+
+    \b
+    Example:
+      seq2sum ledger export ledger.jsonl
+    """
     with user_errors():
         from pipeline import succession
 
-        print(f"{succession.export_ledger(path)} entries written to {path}")
+        entries = succession.export_ledger(path)
+        print(
+            json.dumps({"entries": entries, "path": str(path)})
+            if json_output
+            else f"{entries} entries written to {path}"
+        )
 
 
 @app.command()
-def verify(version: Named = "champion") -> None:
+def verify(version: Named = "champion", json_output: JsonFlag = False) -> None:
     """Check a version's files against their hashes, and that it still writes what it wrote when it was registered.
 
     Exit status 1 if anything is not as it was.
+
+    \b
+    Example:
+      seq2sum verify models:/seq2sum@champion
     """
     with user_errors():
         from pipeline.verify import verify as check
 
         findings = check(version)
-    for finding in findings:
-        print(f"{'✓' if finding.holds else '✗'} {finding.what}: {finding.detail}")
+    if json_output:
+        print(json.dumps([finding._asdict() for finding in findings], indent=2, ensure_ascii=False))
+    else:
+        for finding in findings:
+            mark = coloured("✓", "green") if finding.holds else coloured("✗", "red")
+            print(f"{mark} {finding.what}: {finding.detail}")
     if not all(finding.holds for finding in findings):
         raise typer.Exit(BROKEN)
 
@@ -131,17 +184,22 @@ def reproduce(
     version: Named = "champion",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the work tree in .cache/reproduce.")] = False,
     pull_only: Annotated[bool, typer.Option("--pull-only", help="Fetch the weights; do not train.")] = False,
+    json_output: JsonFlag = False,
 ) -> None:
     """Train a version anew from its commit and dvc.lock in a clean work tree, and compare the weights.
 
     Exit status 1 if they differ; what differs is told.
+
+    \b
+    Example:
+      seq2sum reproduce 3
     """
     with user_errors():
         from pipeline.reproduce import report
         from pipeline.reproduce import reproduce as make
 
         done = make(version, keep=keep, pull_only=pull_only)
-        print(report(done))
+        print(json.dumps({**done._asdict(), "same": done.same}, default=str) if json_output else report(done))
     if not done.same:
         raise typer.Exit(BROKEN)
 

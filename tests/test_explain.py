@@ -2,12 +2,14 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seq2sum.config import SearchParams
 from seq2sum.data.tokenizer import BOS, EOS, Tokenizer
 from seq2sum.decoding.constraints import length_penalty
 from seq2sum.errors import UserError
-from seq2sum.explain import explain
+from seq2sum.explain import explain, segments
 from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.summarize import Summarizer
 from tests.model.tiny import tiny_params
@@ -123,3 +125,34 @@ def test_a_long_document_is_explained_as_far_as_it_is_read_and_an_empty_one_is_r
     assert len(explanation.source_spans) == len(explanation.origins[0].attention) == 60
     with pytest.raises(UserError, match="no text"):
         explain(SUMMARIZER, " \n", "tables")
+
+
+def test_words_are_the_summarys_with_the_shares_and_sources_of_their_pieces():
+    summary = "tables of Größe \N{SNOWMAN} unheard"
+    explanation = explain(SUMMARIZER, TEXTS[1], summary)
+    words = explanation.words
+    assert [word.text for word in words] == summary.split()
+    assert [word.first for word in words[1:]] == [word.last for word in words[:-1]]
+    assert (words[0].first, words[-1].last) == (0, len(explanation.origins) - 1)
+    for word in words:
+        pieces = explanation.origins[word.first : word.last]
+        assert word.probability == pytest.approx(math.prod(piece.probability for piece in pieces))
+        assert word.copied == pytest.approx(sum(piece.copied for piece in pieces) / len(pieces))
+        assert sum(weight for _, weight in word.sources) == pytest.approx(word.copied, abs=1e-5)
+        assert {position for position, _ in word.sources} == {at for piece in pieces for at, _ in piece.sources}
+        weights = [weight for _, weight in word.sources]
+        assert weights == sorted(weights, reverse=True)
+    assert explain(SUMMARIZER, TEXTS[1], "").words == ()
+
+
+@given(st.text(st.sampled_from("ab ö\N{SNOWMAN}\N{GRINNING FACE}\n"), min_size=1).filter(str.strip))
+def test_segments_cut_a_document_at_its_pieces_and_lose_nothing(document):
+    explanation = explain(SUMMARIZER, document, "a")
+    parts = list(segments(document, explanation.source_spans))
+    assert "".join(part.text for part in parts) == document
+    for part in parts:
+        for start, end in explanation.source_spans[part.first : part.last]:
+            assert document[start:end] in part.text
+    covered = [position for part in parts for position in range(part.first, part.last)]
+    assert covered == sorted(set(covered))
+    assert {position for position, (start, end) in enumerate(explanation.source_spans) if start < end} <= set(covered)

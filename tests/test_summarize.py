@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seq2sum import summarize as summarize_module
 from seq2sum.config import SearchParams
 from seq2sum.data.support import ordinary_words, unsupported_claims
 from seq2sum.data.tokenizer import NUM_SPECIAL, Tokenizer
@@ -65,6 +66,28 @@ def test_summaries_come_in_order_and_do_not_depend_on_their_neighbours(folder):
     for one, other in zip(together, alone, strict=True):
         assert one.score == pytest.approx(other.score, abs=1e-4)
     assert len({summary.text for summary in together}) > 1
+
+
+def test_many_short_documents_are_decoded_within_the_bound_and_to_the_same_summaries(folder, monkeypatch):
+    """The bound counts rows × beam × vocabulary, whichever of beam and draws is the larger."""
+    summarizer = Summarizer.load(folder)
+    documents = [*TEXTS, *TEXTS[:3]]
+    for search in (SEARCH, changed(risk_samples=5)):
+        whole = summarizer.summarize(documents, search)
+        sizes, step = [], summarizer.model.log_probs
+
+        def noting(memory, decoded, step=step, sizes=sizes):
+            log_probs = step(memory, decoded)
+            sizes.append(log_probs.numel())
+            return log_probs
+
+        bound = 2 * max(search.beam_size, search.risk_samples) * summarizer.tokenizer.vocab_size
+        monkeypatch.setattr(summarize_module, "BATCH_PROBABILITIES", bound)
+        monkeypatch.setattr(summarizer.model, "log_probs", noting)
+        bounded = summarizer.summarize(documents, search)
+        monkeypatch.undo()
+        assert [one.text for one in bounded] == [one.text for one in whole]
+        assert 0 < max(sizes) <= bound
 
 
 def test_a_document_without_text_gets_an_empty_summary(folder):
@@ -192,3 +215,23 @@ def test_a_risk_depends_on_its_document_and_seed_alone(folder):
     assert [[one.text for one in best] for best in together] == [[one.text for one in best] for best in alone]
     other = summarizer.summarize_best(TEXTS, changed(risk_samples=4, risk_seed=2), 3)
     assert [[one.score for one in best] for best in other] != [[one.score for one in best] for best in together]
+
+
+@pytest.mark.parametrize("risk_samples", [0, 2])
+def test_a_watcher_sees_each_summary_grow_and_changes_nothing(folder, risk_samples):
+    summarizer, greedy = Summarizer.load(folder), changed(beam_size=1, risk_samples=risk_samples)
+    seen = {number: [] for number in range(len(TEXTS))}
+    found = summarizer.summarize_best(TEXTS, greedy, 1, watch=lambda place, text: seen[place].append(text))
+    assert found == summarizer.summarize_best(TEXTS, greedy, 1)
+    for place, (summary,) in enumerate(found):
+        # A step before each piece, and one before the end.
+        assert len(seen[place]) == len(summary.ids) + 1
+        assert [summarizer.tokenizer.decode(summary.ids[:n]).strip() for n in range(len(seen[place]))] == seen[place]
+
+
+def test_what_a_watcher_raises_ends_the_search(folder):
+    def watch(_place, text):
+        raise InterruptedError(text)
+
+    with pytest.raises(InterruptedError):
+        Summarizer.load(folder).summarize_best(TEXTS, SEARCH, 1, watch=watch)

@@ -15,7 +15,7 @@ from seq2sum.errors import UserError
 from seq2sum.evaluation.baselines import baseline_summaries, best_num_lead_words
 from seq2sum.evaluation.plots import write_plots
 from seq2sum.evaluation.report import build_report, flat_metrics, read_train_facts, sample_rows
-from seq2sum.evaluation.rouge import score_systems
+from seq2sum.evaluation.rouge import score_systems, unread_share
 from seq2sum.evaluation.summary_statistics import summary_statistics
 from seq2sum.evaluation.system_outputs import MODEL, SystemOutputs, write_outputs
 from seq2sum.evaluation.table import scores_table
@@ -40,7 +40,8 @@ def evaluate(params: Params) -> None:
     scores = score_systems(systems, references, section.rouge, workers)
     outputs = SystemOutputs([pair.id for pair in test], references, systems, scores)
     statistics = summary_statistics({**systems, "reference": references}, documents, references, workers)
-    report = build_report(outputs, statistics, num_lead_words, train, section.bootstrap_samples, section.seed)
+    unread = unread_share(references, section.rouge)
+    report = build_report(outputs, statistics, num_lead_words, train, unread, section.bootstrap_samples, section.seed)
 
     samples = sample_rows(documents, outputs, section.num_samples, section.seed)
     write_text(paths.SAMPLES, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in samples))

@@ -1,7 +1,9 @@
 """Stage train: encoded pairs to a model folder. Goes on where an interrupted training of the same key stood."""
 
+import json
 import signal
 import sys
+from pathlib import Path
 
 import torch
 
@@ -20,6 +22,7 @@ from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.reward import reward_phase
 from seq2sum.training.identity import train_key
 from seq2sum.training.phase import Phase, likelihood_phase, pretraining_phase
+from seq2sum.training.sampler import epoch_batches
 from seq2sum.training.state import Training
 from seq2sum.training.trainer import Interrupted, fit, validation_loss
 
@@ -42,7 +45,8 @@ def train(params: Params) -> None:
         training = Training(model, params.train, folder, device, precision)
         training.resume()
         try:
-            fit(training, phases_of(params.train, tokenizer, device, precision), should_stop)
+            phases = phases_of(params.train, tokenizer, device, precision)
+            fit(training, phases, should_stop)
         except Interrupted:
             step = training.progress.step
             print(f"train: stopped at step {step:,}; the same command goes on from there.", file=sys.stderr)
@@ -58,7 +62,7 @@ def train(params: Params) -> None:
             "best_step": progress.best_step,
             "incidents": progress.incidents,
             "precision": str(precision).removeprefix("torch."),
-            **_exposure(params, info["splits"]["train"]),
+            **_exposure(info["splits"]["train"], _num_passes(phases, params.train, paths.JOURNAL)),
             "wall_seconds": round(progress.wall_seconds, 3),
             "tokens_per_second": round(progress.num_tokens / progress.wall_seconds, 1),
         }
@@ -66,15 +70,28 @@ def train(params: Params) -> None:
         print(f"trained {report['num_parameters']:,} parameters; best step {progress.best_step:,}", flush=True)
 
 
-def _exposure(params: Params, counts: dict[str, int]) -> dict[str, float]:
-    """How much there was to learn from, up to how often it was read, and how many documents were cut."""
+def _exposure(counts: dict[str, int], passes: float) -> dict[str, float]:
+    """How much there was to learn from, how often it was read, and how many documents were cut."""
     num_pairs = counts["num_pairs"]
-    num_tokens = counts["num_source_tokens"] + counts["num_target_tokens"] + num_pairs
     return {
         "num_train_pairs": num_pairs,
-        "passes": round(params.train.max_steps * params.train.batch_tokens / num_tokens, 2),
+        "passes": round(passes, 2),
         "cut_share": round(counts["num_cut_sources"] / num_pairs, 4),
     }
+
+
+def _num_passes(phases: list[Phase], params: TrainParams, journal: Path) -> float:
+    """How often the likelihood phase read the pairs until its steps or its patience ended.
+
+    Its last step is in the journal, since it ends with a validation; pretraining before it always takes all its steps.
+    """
+    lines = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    index = [phase.name for phase in phases].index("likelihood")
+    before = sum(phase.schedule.max_steps for phase in phases[:index])
+    last = max(int(line["step"]) for line in lines if line["phase"] == "likelihood")
+    pairs = phases[index].pairs
+    epoch = epoch_batches(pairs.source_lengths, pairs.target_lengths, params.batch_tokens, params.seed, 0)
+    return (last - before) / len(epoch)
 
 
 def phases_of(params: TrainParams, tokenizer: Tokenizer, device: torch.device, precision: torch.dtype) -> list[Phase]:

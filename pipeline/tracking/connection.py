@@ -46,6 +46,15 @@ def artifact_location(experiment: str) -> str | None:
     return str(Path(EMBEDDED_ARTIFACTS).resolve() / experiment) if embedded else None
 
 
+def require_registry() -> None:
+    """Raises UserError if the registry would be a file that is not there: asking MLflow would make it."""
+    if registry_uri() == EMBEDDED_URI and not os.path.exists(EMBEDDED_FILE):
+        raise UserError(
+            f"No model is registered here: there is no {EMBEDDED_FILE}. Make one with `make run`, name a registry with "
+            "MLFLOW_TRACKING_URI, or give a model folder with --model."
+        )
+
+
 def connect() -> "MlflowClient":
     """A client whose servers are known to answer.
 

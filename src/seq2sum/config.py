@@ -175,6 +175,12 @@ class EvaluateParams(Section):
     seed: Seed = Field(description="Seed of resampling, samples and the random baseline.")
 
 
+class ReportParams(Section):
+    """What the report shows."""
+
+    num_samples: Count = Field(description="Test pairs shown of the best, of the middle and of the worst, each.")
+
+
 Growth = Annotated[float, Field(ge=0.0)]
 
 
@@ -222,6 +228,7 @@ class Params(Section):
     encode: EncodeParams
     train: TrainParams
     evaluate: EvaluateParams
+    report: ReportParams
     promote: PromoteParams
 
     @model_validator(mode="after")

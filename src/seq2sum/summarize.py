@@ -1,7 +1,7 @@
 """Documents to summaries: the one place that joins tokenizer, model and search."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,8 +27,13 @@ from seq2sum.risk import ExpectedRouge
 
 SEARCH_FILE = "search.json"
 
-# Padded source tokens decoded together. Memory grows with it; the result does not change.
+# Told which document, by its place, and how its most likely unfinished summary reads, at each step of the search.
+Watch = Callable[[int, str], None]
+
+# Bounds of what is decoded together: padded source tokens, and probabilities (rows × beam × vocabulary) of a step.
+# Memory grows with them; the result does not change.
 BATCH_TOKENS = 16_000
+BATCH_PROBABILITIES = 2**25
 
 
 @dataclass(frozen=True)
@@ -95,13 +100,18 @@ class Summarizer:
         return [best[0] for best in self.summarize_best(documents, search, 1, progress)]
 
     def summarize_best(
-        self, documents: Sequence[str], search: SearchParams, num_best: int, progress: bool = False
+        self,
+        documents: Sequence[str],
+        search: SearchParams,
+        num_best: int,
+        progress: bool = False,
+        watch: Watch | None = None,
     ) -> list[list[Summary]]:
         """The up to ``num_best`` best summaries of each document, best first, no two with the same text.
 
         A document without text gets an empty summary. Documents longer than the model reads are cut, and their
         summaries say so. Raises UserError if the search settings leave no way to end a summary, or have a smaller beam
-        than ``num_best``.
+        than ``num_best``. What ``watch`` raises ends the search.
         """
         if num_best > search.beam_size:
             raise UserError(f"{num_best} summaries want a beam of that size or more, not {search.beam_size}.")
@@ -109,11 +119,14 @@ class Summarizer:
         num_found = search.beam_size if search.risk_samples else num_best
         encoded = self.tokenizer.encode_batch([document.strip() for document in documents])
         with tqdm(total=len(documents), desc="summarize", unit="doc", disable=not progress, mininterval=1) as bar:
-            for indices in self._batches([len(ids) for ids in encoded]):
+            for indices in self._batches([len(ids) for ids in encoded], max(search.beam_size, search.risk_samples)):
                 texts = [documents[index] for index in indices]
                 rows = [np.array(encoded[index][: self.max_source_tokens]) for index in indices]
+                of_batch = None if watch is None else functools.partial(_watch_at, watch, indices)
                 found = []
-                for index, hypotheses in zip(indices, self._hypotheses(texts, rows, search, num_found), strict=True):
+                for index, hypotheses in zip(
+                    indices, self._hypotheses(texts, rows, search, num_found, of_batch), strict=True
+                ):
                     if not hypotheses:
                         raise UserError(
                             f"document {index + 1}: no summary meets the search settings ({search}). Loosen them."
@@ -135,13 +148,18 @@ class Summarizer:
         return list(found.values())
 
     def _hypotheses(
-        self, texts: Sequence[str], rows: Sequence[np.ndarray], search: SearchParams, num_best: int
+        self,
+        texts: Sequence[str],
+        rows: Sequence[np.ndarray],
+        search: SearchParams,
+        num_best: int,
+        watch: Watch | None = None,
     ) -> list[list[Hypothesis]]:
         """The search's results for documents ``texts`` with pieces ``rows``.
 
         Where the wishes, no n-gram twice and no broken last word, leave no way to go on, they give way to the limits.
         """
-        found = self._search(texts, rows, search, num_best, whole_words=True)
+        found = self._search(texts, rows, search, num_best, whole_words=True, watch=watch)
         stuck = [index for index, hypotheses in enumerate(found) if not hypotheses]
         if stuck:
             loose = search.model_copy(update={"block_ngrams": 0})
@@ -175,7 +193,13 @@ class Summarizer:
 
     @torch.no_grad()
     def _search(
-        self, texts: Sequence[str], rows: Sequence[np.ndarray], search: SearchParams, num_best: int, whole_words: bool
+        self,
+        texts: Sequence[str],
+        rows: Sequence[np.ndarray],
+        search: SearchParams,
+        num_best: int,
+        whole_words: bool,
+        watch: Watch | None = None,
     ) -> list[list[Hypothesis]]:
         device = self.model.embedding.weight.device
         memory = self._read(rows)
@@ -187,6 +211,8 @@ class Summarizer:
             constraints.append(SourceSupport(self._support_table, texts, search.max_tokens, device))
         if search.max_words:
             constraints.append(WordLimit(self._word_table, search.max_words, EOS, whole_words, device))
+        if watch is not None:
+            constraints.append(functools.partial(self._tell, watch))
         return beam_search(
             self._step,
             state,
@@ -198,6 +224,11 @@ class Summarizer:
             end_bonus=functools.partial(_coverage_bonus, beta=beta) if beta else None,
             num_best=num_best,
         )
+
+    def _tell(self, watch: Watch, _log_probs: Tensor, prefixes: Tensor, documents: Tensor) -> None:
+        """A constraint that forbids nothing: it sees the beams, the best one first."""
+        for document, ids in zip(documents.tolist(), prefixes[:, 0].tolist(), strict=True):
+            watch(document, self.tokenizer.decode(ids).strip())
 
     def _step(self, latest_ids: Tensor, state: _SearchState) -> tuple[Tensor, _SearchState]:
         decoded, decoder = self.model.step(state.memory, state.decoder, latest_ids)
@@ -212,15 +243,20 @@ class Summarizer:
     def _word_table(self) -> WordTable:
         return WordTable(self.tokenizer.piece_bytes())
 
-    def _batches(self, lengths: Sequence[int]) -> list[list[int]]:
-        """Indices of the documents that have pieces, those of like length together, by padded size."""
+    def _batches(self, lengths: Sequence[int], num_beams: int) -> list[list[int]]:
+        """Indices of the documents that have pieces, those of like length together, within the bounds of a batch."""
+        most = max(1, BATCH_PROBABILITIES // (num_beams * self.tokenizer.vocab_size))
         batches: list[list[int]] = []
         for index in sorted((i for i, length in enumerate(lengths) if length), key=lengths.__getitem__):
             padded = min(lengths[index], self.max_source_tokens)
-            if not batches or (len(batches[-1]) + 1) * padded > BATCH_TOKENS:
+            if not batches or (len(batches[-1]) + 1) * padded > BATCH_TOKENS or len(batches[-1]) == most:
                 batches.append([])
             batches[-1].append(index)
         return batches
+
+
+def _watch_at(watch: Watch, indices: Sequence[int], place: int, text: str) -> None:
+    watch(indices[place], text)
 
 
 def _coverage_bonus(state: _SearchState, beta: float) -> Tensor:

@@ -82,7 +82,7 @@ def test_every_stage_leaves_what_it_promises(project: Path) -> None:
 def test_nothing_runs_again_but_what_a_change_touches(project: Path) -> None:
     assert stages_run(repro(project)) == ["locate"]
     set_params(project, {"evaluate.search.beam_size": 2})
-    assert stages_run(repro(project)) == ["locate", "evaluate"]
+    assert stages_run(repro(project)) == ["locate", "evaluate", "report"]
 
 
 def test_killed_with_its_dvc_the_training_goes_on_to_the_same_result(project: Path) -> None:

@@ -26,6 +26,16 @@ def test_a_beam_finds_what_greedy_search_misses():
     assert beam[1].score == pytest.approx(torch.tensor(0.24).log().item(), abs=1e-6)
 
 
+@given(seed=st.integers(0, 10_000), num_pieces=st.integers(1000, 1300))
+@settings(max_examples=25, deadline=None)
+def test_no_good_piece_of_a_large_vocabulary_is_overlooked(seed, num_pieces):
+    table = random_tables(1, num_pieces, seed)
+    table[:, :, END] = 0.001  # whatever comes first, the end is as unlikely
+    best = table[0, BEGIN].masked_fill(torch.arange(num_pieces) < 2, 0.0).topk(2)
+    hypotheses = search(table, beam_size=2, max_tokens=1, min_tokens=1)[0]
+    assert [hypothesis.ids for hypothesis in hypotheses] == [[piece] for piece in best.indices.tolist()]
+
+
 def test_an_end_is_forced_at_the_longest_length_and_scored():
     never = torch.tensor([[0.25] * 4, [0.0, 0.0, 1.0, 0.0], [0.1, 0.0, 0.9, 0.0], [0.25] * 4])
     (hypothesis,) = search(never[None], beam_size=1, max_tokens=3)[0]

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2sum.evaluation.figures import draw_score_differences
+from seq2sum.evaluation.figures import as_svg, bars_figure, intervals_figure, save_png, score_differences_figure
 from seq2sum.evaluation.plot_data import curves_of, length_histograms, scores_by_length
 from seq2sum.evaluation.plots import write_plots
 from tests.evaluation.texts import make_outputs
@@ -93,5 +93,16 @@ def test_the_same_numbers_give_the_same_bytes_and_replace_what_was_there(tmp_pat
 
 def test_score_differences_are_drawn_even_where_there_are_none(tmp_path: Path) -> None:
     for name, differences in {"some": np.array([-100.0, 0.0, 5.0, 100.0]), "none": np.zeros(3)}.items():
-        draw_score_differences(tmp_path / f"{name}.png", differences, {"ROUGE-1": (1.0, -0.5, 2.5)})
+        save_png(score_differences_figure(differences, {"ROUGE-1": (1.0, -0.5, 2.5)}), tmp_path / f"{name}.png")
         assert (tmp_path / f"{name}.png").read_bytes().startswith(PNG)
+
+
+def test_svg_has_its_words_as_text_and_the_same_bytes_for_the_same_numbers() -> None:
+    systems = {"model": {"ROUGE-1": [40.0, 39.0, 41.0]}, "lead": {"ROUGE-1": [34.0, 33.5, 34.5]}}
+    pictures = []
+    for _ in range(2):
+        figures = (intervals_figure(systems, "F1 × 100"), bars_figure([0, 5], {"pairs": [1, 2]}, "words", "pairs"))
+        pictures.append([as_svg(figure) for figure in figures])
+    assert pictures[0] == pictures[1]
+    assert all(word in pictures[0][0] for word in ("model", "lead", "ROUGE-1", "F1 × 100"))
+    assert "words" in pictures[0][1]

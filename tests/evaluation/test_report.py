@@ -27,7 +27,7 @@ def evaluation() -> tuple[list[str], SystemOutputs]:
 def report(evaluation: tuple[list[str], SystemOutputs]) -> dict[str, Any]:
     documents, outputs = evaluation
     statistics = summary_statistics(outputs.hypotheses, documents, outputs.references, num_workers=1)
-    return build_report(outputs, statistics, num_lead_words=5, train=TRAIN, num_samples=200, seed=1)
+    return build_report(outputs, statistics, num_lead_words=5, train=TRAIN, unread=0.0, num_samples=200, seed=1)
 
 
 def test_the_report_holds_each_systems_mean_within_its_interval(evaluation, report: dict[str, Any]) -> None:

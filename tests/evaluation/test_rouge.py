@@ -18,6 +18,7 @@ from seq2sum.evaluation.rouge import (
     rouge_tokenizer,
     score_pairs,
     score_systems,
+    unread_share,
 )
 from tests.evaluation.texts import PLAIN, PORTER, UNICODE, make_pairs
 
@@ -89,6 +90,13 @@ def test_worker_processes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(workers, "WORTH_SECONDS", 0.0)
     together = score_pairs(hypotheses, references, PORTER, num_workers=2)
     np.testing.assert_array_equal(together.table(), alone.table())
+
+
+def test_words_of_another_script_are_those_that_rouge_does_not_read() -> None:
+    texts = ["Новый мост open", "!? …"]
+    assert unread_share(texts, PORTER) == pytest.approx(2 / 3)
+    assert unread_share(texts, UNICODE) == 0.0
+    assert unread_share([], PORTER) == 0.0
 
 
 def test_systems_scored_together_score_as_alone() -> None:

@@ -10,6 +10,7 @@ def report(delta: float = -1.0, p: float = 0.5, oracle: float = 50.0, **train: f
         "paired": {"rouge1": {"delta": delta, "p": p}},
         "best_lead": "first_sentence",
         "systems": {"first_sentence": {"rouge1": [30.0, 29.0, 31.0]}, "oracle": {"rouge1": [oracle, 0.0, 99.0]}},
+        "unread_share": 0.0,
         "train": {"num_train_pairs": 20_000, "passes": 12.0, "cut_share": 0.0, **train},
     }
 
@@ -39,6 +40,15 @@ def test_each_cause_is_named_where_it_applies_and_only_there(facts, cause):
     lines = verdict(report(**facts)).splitlines()[2:]
     assert len(lines) == 1
     assert cause in lines[0]
+
+
+def test_references_in_a_script_that_rouge_does_not_read_are_told_before_all_else():
+    for delta, p in ((0.0, 1.0), (5.0, 0.001)):
+        first, *rest = verdict({**report(delta=delta, p=p), "unread_share": 0.97}).splitlines()
+        assert "97% of the references' words" in first
+        assert "evaluate.rouge.tokenizer" in first
+        assert "risk_tokenizer" in first
+        assert "\n".join(rest) == verdict(report(delta=delta, p=p))
 
 
 def test_where_no_number_tells_the_cause_it_says_so():

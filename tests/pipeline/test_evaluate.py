@@ -5,50 +5,20 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import torch
-import yaml
 
 from pipeline import paths
 from pipeline.stages.evaluate import evaluate
 from pipeline.stages.runner import run_stage
-from seq2sum.config import ModelParams, SearchParams
-from seq2sum.data.pairs import Pair, write_pairs
-from seq2sum.data.tokenizer import Tokenizer
+from seq2sum.config import SearchParams
+from seq2sum.data.pairs import write_pairs
 from seq2sum.evaluation import workers
 from seq2sum.evaluation.rouge import ROUGE_TYPES
 from seq2sum.evaluation.system_outputs import read_outputs
-from seq2sum.files import write_json
-from seq2sum.model.folder import save_model
-from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.params_file import load_params, read_section
 from seq2sum.summarize import Summarizer
-from tests.evaluation.texts import make_pairs
+from tests.pipeline.trained import SEARCH, TRAIN, make_trained_project
 
-REPO = Path(__file__).parents[2]
-SEARCH = {
-    "beam_size": 2,
-    "length_penalty": 0.6,
-    "min_tokens": 2,
-    "max_tokens": 6,
-    "block_ngrams": 0,
-    "coverage_penalty": 0.0,
-    "max_words": 0,
-    "source_support": False,
-    "risk_samples": 0,
-    "risk_tokenizer": "rouge",
-    "risk_seed": 1,
-}
-TRAIN = {
-    "wall_seconds": 2.0, "tokens_per_second": 3.5, "num_parameters": 4, "num_train_pairs": 20, "passes": 1.5,
-    "cut_share": 0.0,
-}  # fmt: skip
 SYSTEMS = {"model", "lead", "first_sentence", "random", "oracle"}
-
-
-def write_split(path: Path, num_pairs: int, seed: int) -> None:
-    documents, references = make_pairs(num_pairs, seed)
-    rows = zip(documents, references, strict=True)
-    write_pairs(path, (Pair(f"p{n}", f"g{n}", document, summary) for n, (document, summary) in enumerate(rows)))
 
 
 @pytest.fixture
@@ -56,19 +26,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEQ2SUM_DEVICE", "cpu")
     monkeypatch.setenv("SEQ2SUM_THREADS", "1")
-    params = yaml.safe_load((REPO / "params.yaml").read_text())
-    params["evaluate"] |= {"search": SEARCH, "bootstrap_samples": 100, "num_samples": 6}
-    paths.PARAMS.write_text(yaml.safe_dump(params))
-    write_split(paths.VAL_PAIRS, 10, seed=1)
-    write_split(paths.TEST_PAIRS, 20, seed=2)
-    torch.manual_seed(3)
-    sizes = {"embedding_size": 8, "encoder_size": 6, "encoder_layers": 1, "decoder_size": 10}
-    network = ModelParams.model_validate({**params["train"]["model"], **sizes})
-    tokenizer = Tokenizer.train(make_pairs(10)[0], vocab_size=320, min_frequency=2)
-    save_model(paths.MODEL, SummarizerModel(network, tokenizer.vocab_size), tokenizer, max_source_tokens=30)
-    write_json(paths.TRAIN_REPORT, {**TRAIN, "steps": 5})
-    lines = [{"step": step, "phase": "likelihood", "values": {"train/loss": 1 / step}} for step in (1, 2, 3)]
-    paths.JOURNAL.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    make_trained_project()
     return tmp_path
 
 

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -28,3 +32,21 @@ def test_a_device_or_number_of_threads_that_is_none_is_named(monkeypatch, variab
     monkeypatch.setenv(variable, value)
     with pytest.raises(UserError, match=f"{variable}={value}"):
         use_hardware()
+
+
+def test_a_device_that_is_not_there_names_one_that_is(monkeypatch):
+    monkeypatch.setenv("SEQ2SUM_DEVICE", "toaster")
+    with pytest.raises(UserError, match=r"Name one that is there \(cpu"):
+        use_hardware()
+
+
+@pytest.mark.parametrize(("own", "expected"), [("", "3"), ("2", "2")])
+def test_the_tokenizer_gets_no_more_threads_than_the_rest_unless_told(own, expected):
+    """In a process of its own: threads are set once in one."""
+    code = (
+        "import os; from pipeline.hardware import use_hardware; use_hardware(); print(os.environ['RAYON_NUM_THREADS'])"
+    )
+    kept = {name: value for name, value in os.environ.items() if name != "RAYON_NUM_THREADS"}
+    environment = kept | {"SEQ2SUM_THREADS": "3", "SEQ2SUM_DEVICE": "cpu"} | ({"RAYON_NUM_THREADS": own} if own else {})
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == expected

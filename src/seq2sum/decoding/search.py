@@ -24,6 +24,9 @@ class SearchState(Protocol):
         """The state of the documents ``document_indices`` [B'] alone."""
 
 
+# Pieces whose largest probability is looked up first.
+_BLOCK = 64
+
 State = TypeVar("State", bound=SearchState)
 # Latest ids [B, K] and state → log probabilities [B, K, V] of the next piece, which the search may overwrite, and the
 # state after reading the ids.
@@ -121,7 +124,7 @@ def _expand(totals: Tensor, log_probs: Tensor, beam_size: int, end_id: int) -> t
     """
     # Each beam ends at most once, so twice the beam holds enough open continuations, be they of a single beam.
     width = min(2 * beam_size, log_probs.shape[2])
-    candidates, candidate_pieces = log_probs.topk(width, dim=2)
+    candidates, candidate_pieces = _top(log_probs, width)
     scores = (totals.unsqueeze(2) + candidates).flatten(1)
     best, flat = scores.topk(min(2 * beam_size, scores.shape[1]), dim=1)
     beams, pieces = flat // width, candidate_pieces.flatten(1).gather(1, flat)
@@ -130,6 +133,24 @@ def _expand(totals: Tensor, log_probs: Tensor, beam_size: int, end_id: int) -> t
     ended = _Ended(best.masked_fill(~ends, -torch.inf)[:, :beam_size], beams[:, :beam_size])
     open_totals, order = best.masked_fill(ends, -torch.inf).topk(min(beam_size, best.shape[1]), dim=1)
     return open_totals, beams.gather(1, order), pieces.gather(1, order), ended
+
+
+def _top(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """``values.topk(count)`` along the last of three dimensions, in half the time where that is long.
+
+    The largest values lie in the blocks with the largest maxima, so that only those blocks have to be sorted.
+    """
+    num_blocks = values.shape[2] // _BLOCK
+    if num_blocks < 4 * count:
+        return values.topk(count, dim=2)
+    in_blocks, rest = values[:, :, : num_blocks * _BLOCK], values[:, :, num_blocks * _BLOCK :]
+    blocks = in_blocks.reshape(*values.shape[:2], num_blocks, _BLOCK)
+    which = blocks.amax(dim=3).topk(count, dim=2).indices.unsqueeze(3)
+    likely = blocks.gather(2, which.expand(-1, -1, -1, _BLOCK)).flatten(2)
+    pieces = (which * _BLOCK + torch.arange(_BLOCK, device=values.device)).flatten(2)
+    best, places = torch.cat([likely, rest], dim=2).topk(count, dim=2)
+    rest_pieces = torch.arange(num_blocks * _BLOCK, values.shape[2], device=values.device)
+    return best, torch.cat([pieces, rest_pieces.expand(*pieces.shape[:2], -1)], dim=2).gather(2, places)
 
 
 def _collect(

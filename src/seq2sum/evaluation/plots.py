@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from seq2sum.evaluation.figures import draw_curves, draw_lengths, draw_scores_by_length
+from seq2sum.evaluation.figures import curves_figure, lengths_figure, save_png, scores_by_length_figure
 from seq2sum.evaluation.plot_data import count_words, curves_of, length_histograms, scores_by_length, write_csv
 from seq2sum.evaluation.system_outputs import MODEL, SystemOutputs
 from seq2sum.files import replaced_folder
@@ -23,7 +23,7 @@ def _write_curves(folder: Path, journal: Iterable[tuple[str, int, float]]) -> No
     curves = curves_of(journal)
     for name, curve in curves.items():
         write_csv(folder / f"{name.replace('/', '_')}.csv", {"step": curve.steps, "value": curve.values})
-    draw_curves(folder / "curves.png", curves)
+    save_png(curves_figure(curves), folder / "curves.png")
 
 
 def _write_lengths(folder: Path, documents: Sequence[str], outputs: SystemOutputs) -> None:
@@ -37,7 +37,7 @@ def _write_lengths(folder: Path, documents: Sequence[str], outputs: SystemOutput
         folder / "summary_lengths.csv",
         {"words": first.edges[:-1], **{name: histogram.counts for name, histogram in summaries.items()}},
     )
-    draw_lengths(folder / "lengths.png", of_documents, summaries)
+    save_png(lengths_figure(of_documents, summaries), folder / "lengths.png")
 
 
 def _write_scores_by_length(folder: Path, documents: Sequence[str], outputs: SystemOutputs) -> None:
@@ -48,4 +48,4 @@ def _write_scores_by_length(folder: Path, documents: Sequence[str], outputs: Sys
         folder / "scores_by_length.csv",
         {"document_words": groups.mean_words, "num_pairs": groups.num_pairs, **groups.scores},
     )
-    draw_scores_by_length(folder / "scores_by_length.png", groups.mean_words, groups.scores)
+    save_png(scores_by_length_figure(groups.mean_words, groups.scores), folder / "scores_by_length.png")

@@ -37,10 +37,11 @@ def build_report(
     statistics: Mapping[str, Mapping[str, float]],
     num_lead_words: int,
     train: Mapping[str, float],
+    unread: float,
     num_samples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """The content of the scores file.
+    """The content of the scores file. ``unread``: see :func:`seq2sum.evaluation.rouge.unread_share`.
 
     ``systems``: ROUGE type to [mean, low, high], F1 × 100 with 95 % bootstrap intervals. ``paired``: the model against
     ``best_lead``, the better lead baseline by ROUGE-1; see :func:`seq2sum.evaluation.comparison.compare_scores`.
@@ -51,16 +52,17 @@ def build_report(
     report: dict[str, Any] = {
         "signature": scores[MODEL].signature,
         "num_pairs": len(outputs.ids),
-        "systems": {name: _intervals(of_system, num_samples, seed) for name, of_system in scores.items()},
+        "systems": {name: intervals(of_system, num_samples, seed) for name, of_system in scores.items()},
         "paired": compare_scores(scores[MODEL], scores[best_lead], num_samples, seed),
         "best_lead": best_lead,
         "num_lead_words": num_lead_words,
         "bootstrap_samples": num_samples,
         "statistics": statistics,
+        "unread_share": unread,
     }
-    rounded: dict[str, Any] = _rounded(report)
-    rounded["train"] = dict(train)
-    return {**rounded, "verdict": verdict(rounded)}
+    told: dict[str, Any] = rounded(report)
+    told["train"] = dict(train)
+    return {**told, "verdict": verdict(told)}
 
 
 def flat_metrics(report: Mapping[str, Any]) -> dict[str, float]:
@@ -82,20 +84,22 @@ def sample_rows(
             "document": documents[index],
             "reference": outputs.references[index],
             "hypothesis": outputs.hypotheses[MODEL][index],
-            "scores": _rounded({kind: outputs.scores[MODEL].values[kind][index] for kind in ROUGE_TYPES}),
+            "scores": rounded({kind: outputs.scores[MODEL].values[kind][index] for kind in ROUGE_TYPES}),
         }
         for index in sorted(drawn.tolist())
     ]
 
 
-def _intervals(scores: RougeScores, num_samples: int, seed: int) -> dict[str, list[float]]:
+def intervals(scores: RougeScores, num_samples: int, seed: int) -> dict[str, list[float]]:
+    """Of each ROUGE type the mean and its 95 % bootstrap interval, F1 × 100: [mean, low, high]."""
     interval = bootstrap_interval(scores.table(), num_samples, seed)
     return {kind: [float(part[column]) for part in interval] for column, kind in enumerate(ROUGE_TYPES)}
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """``value`` with all numbers in it rounded: further digits would be noise of summation order."""
     if isinstance(value, Mapping):
-        return {key: _rounded(item) for key, item in value.items()}
+        return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_rounded(item) for item in value]
+        return [rounded(item) for item in value]
     return round(float(value), _DIGITS) if isinstance(value, float) else value

@@ -84,6 +84,13 @@ def rouge_tokenizer(params: RougeParams) -> RougeTokenizer:
     return RougeTokenizer(params)
 
 
+def unread_share(texts: Sequence[str], params: RougeParams) -> float:
+    """Share of the words of ``texts`` in which ROUGE, as ``params`` set it, sees nothing: those of another script."""
+    tokenizer = rouge_tokenizer(params)
+    found = [word for text in texts for word in words(text)]
+    return sum(not tokenizer.tokenize(word) for word in found) / max(1, len(found))
+
+
 def score_pairs(
     hypotheses: Sequence[str], references: Sequence[str], params: RougeParams, num_workers: int
 ) -> RougeScores:

@@ -13,15 +13,20 @@ _NAMES = {
 }
 
 
+def system_names(scores: Mapping[str, Any]) -> dict[str, str]:
+    """What each system of a scores file is called, in the order of the table."""
+    return {system: name.format_map(scores) for system, name in _NAMES.items() if system in scores["systems"]}
+
+
 def scores_table(scores: Mapping[str, Any]) -> str:
-    """The table of a scores file: F1 × 100 [95 % interval] of each system, and how sure the gain over the lead is."""
+    """F1 × 100 [95 % interval] of each system in a scores file, and how sure the gain over the best lead is."""
     rows = [["", *ROUGE_NAMES.values()]]
-    for system, template in _NAMES.items():
-        means = scores["systems"][system]
-        rows.append([template.format_map(scores), *(_interval(*means[kind]) for kind in ROUGE_NAMES)])
+    names = system_names(scores)
+    for system, name in names.items():
+        rows.append([name, *(_interval(*scores["systems"][system][kind]) for kind in ROUGE_NAMES)])
     gains = (_gain(scores["paired"][kind]) for kind in ROUGE_NAMES)
-    rows.append([f"model − {_NAMES[scores['best_lead']].format_map(scores)}", *gains])
-    return "\n".join([*_aligned(rows), "", f"{scores['num_pairs']:,} test pairs · {scores['signature']}"])
+    rows.append([f"model − {names[scores['best_lead']]}", *gains])
+    return "\n".join([*aligned(rows), "", f"{scores['num_pairs']:,} test pairs · {scores['signature']}"])
 
 
 def _interval(mean: float, low: float, high: float) -> str:
@@ -33,7 +38,7 @@ def _gain(comparison: Mapping[str, float]) -> str:
     return f"{comparison['delta']:+.2f} ({f'p = {p:.3f}' if p >= 0.001 else 'p < 0.001'})"
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
+def aligned(rows: list[list[str]]) -> list[str]:
     """A Markdown table: the first row is the header, the first column stands left and the others right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]

@@ -10,10 +10,28 @@ LARGE_CUT_SHARE = 0.2
 # ROUGE-1 between the best lead and the sentence oracle below which first sentences are the summaries already.
 SMALL_MARGIN = 3.0
 LEVEL = 0.05
+# Share of the references' words that ROUGE does not see, from which on it judges something else than the summaries.
+MUCH_UNREAD = 0.1
+
+
+_UNREAD = (
+    "These scores mean little: the `rouge` tokenizer reads [a-z0-9] alone and so saw nothing in {:.0%} of the "
+    "references' words. Set evaluate.rouge.tokenizer, evaluate.search.risk_tokenizer and train.reward.tokenizer to "
+    "`unicode` in params.yaml."
+)
 
 
 def verdict(report: Mapping[str, Any]) -> str:
-    """One sentence on the gain in ROUGE-1 over the best lead baseline, and the likely causes if there is none."""
+    """One sentence on the gain in ROUGE-1 over the best lead baseline, and the likely causes if there is none.
+
+    Where ROUGE does not see the references' script it says that first, since then the rest means little.
+    """
+    if report["unread_share"] > MUCH_UNREAD:
+        return "\n".join([_UNREAD.format(report["unread_share"]), _on_the_gain(report)])
+    return _on_the_gain(report)
+
+
+def _on_the_gain(report: Mapping[str, Any]) -> str:
     gain, lead = report["paired"]["rouge1"], report["best_lead"].replace("_", " ")
     measured = f"{gain['delta']:+.2f} ROUGE-1 against the best lead baseline ({lead}), p = {gain['p']:.3f}"
     if gain["delta"] > 0 and gain["p"] < LEVEL:

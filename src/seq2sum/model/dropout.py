@@ -1,7 +1,12 @@
 """Dropout whose randomness is handed in, so that a training step is a pure function of its seed."""
 
+import math
+
 import torch
 from torch import Tensor
+
+# What a rate is rounded to: as many as a number of 16 bits has values.
+_STEPS = 2**16
 
 
 class Noise:
@@ -24,8 +29,16 @@ class Noise:
         shape = list(values.shape)
         if self.variational:
             shape[time_dim] = 1
-        kept = values.new_empty(shape).bernoulli_(1.0 - self.rate, generator=self.generator)
-        return values * kept.div_(1.0 - self.rate)
+        num_dropped = round(self.rate * _STEPS)
+        kept = self._steps(shape, values.device) >= num_dropped - _STEPS // 2
+        return values * kept.to(values.dtype).mul_(_STEPS / (_STEPS - num_dropped))
+
+    def _steps(self, shape: list[int], device: torch.device) -> Tensor:
+        """Random whole numbers, equally likely from -_STEPS / 2 on below _STEPS / 2: four from each draw of 64 bits."""
+        size = math.prod(shape)
+        draws = torch.empty(-(-size // 4), dtype=torch.int64, device=device)
+        draws.random_(torch.iinfo(torch.int64).min, None, generator=self.generator)
+        return draws.view(torch.int16)[:size].view(shape)
 
 
 def apply_noise(noise: Noise | None, values: Tensor, time_dim: int = 1) -> Tensor:

@@ -91,14 +91,16 @@ class _MixtureLoss(torch.autograd.Function):
         for start in range(0, len(gold), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
             logits = torch.addmm(offset, features[rows], to_logits.t()).float()
-            log_norm = torch.logsumexp(logits, dim=1)
+            probs = torch.softmax(logits, dim=1)
+            # One fused pass gives the gradient's base; the largest probability is never too small for a logarithm.
+            log_norm = logits.amax(dim=1) - probs.amax(dim=1).log()
             gold_column = gold[rows].unsqueeze(1)
             generated[rows] = logits.gather(1, gold_column).squeeze(1) - log_norm
             if smoothing:
                 uniform += (row_weights[rows] * (log_norm - logits.mean(dim=1))).sum()
             if wants_grad:
                 share = torch.sigmoid(gate[rows] + generated[rows] - copied[rows])
-                delta = _logit_gradient(logits, log_norm, gold_column, share, row_weights[rows], smoothing)
+                delta = _logit_gradient(probs, gold_column, share, row_weights[rows], smoothing)
                 _add_chunk_gradients(grads, rows, delta, features, to_logits)
         mixed = torch.logaddexp(nn.functional.logsigmoid(gate) + generated, nn.functional.logsigmoid(-gate) + copied)
         if wants_grad:
@@ -114,15 +116,13 @@ class _MixtureLoss(torch.autograd.Function):
         return features, weight, bias, None, gate, copied, None, None
 
 
-def _logit_gradient(
-    logits: Tensor, log_norm: Tensor, gold_column: Tensor, share: Tensor, row_weights: Tensor, smoothing: float
-) -> Tensor:
-    """Turns a chunk's ``logits`` in place into the gradient of its rows' weighted losses."""
+def _logit_gradient(probs: Tensor, gold_column: Tensor, share: Tensor, row_weights: Tensor, smoothing: float) -> Tensor:
+    """Turns a chunk's ``probs``, its softmax, in place into the logits' gradient of the rows' weighted losses."""
     to_gold = ((1.0 - smoothing) * share * row_weights).unsqueeze(1)
     to_uniform = smoothing * row_weights.unsqueeze(1)
-    delta = logits.sub_(log_norm.unsqueeze(1)).exp_().mul_(to_gold + to_uniform)
+    delta = probs.mul_(to_gold + to_uniform)
     if smoothing:
-        delta.sub_(to_uniform / logits.shape[1])
+        delta.sub_(to_uniform / probs.shape[1])
     return delta.scatter_add_(1, gold_column, -to_gold)
 
 

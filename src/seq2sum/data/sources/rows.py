@@ -25,8 +25,8 @@ Rows = Iterator[tuple[int, dict[str, Any]]]
 _BATCH_ROWS = 256
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> Rows:
-    """Yields the number and the ``columns`` of each row of a file, by the format that its suffixes name.
+def read_rows(path: Path, columns: Sequence[str] | None) -> Rows:
+    """Yields the number and the ``columns`` (None: all) of each row of a file, by the format that its suffixes name.
 
     Raises UserError if the suffix is unknown, the file empty or damaged, or a column is not there.
     A column that a JSON object lacks is an error in a file's first row, null in a later one: writers drop nulls.
@@ -37,6 +37,12 @@ def read_rows(path: Path, columns: Sequence[str]) -> Rows:
     if first is None:
         raise UserError(f"{path}: holds no rows. Remove it from ingest.source.paths in params.yaml, or write it again.")
     return itertools.chain([first], rows)
+
+
+def column_names(path: Path) -> list[str]:
+    """The columns of a file in its order; of JSON Lines those of the first object. Raises UserError as above."""
+    _, row = next(read_rows(path, None))
+    return list(row)
 
 
 def _reader_of(path: Path) -> Callable[..., Rows] | None:
@@ -54,7 +60,7 @@ def _reader_of(path: Path) -> Callable[..., Rows] | None:
     return readers[suffix]
 
 
-def _read_jsonl(lines: Iterator[str], path: Path, columns: Sequence[str]) -> Rows:
+def _read_jsonl(lines: Iterator[str], path: Path, columns: Sequence[str] | None) -> Rows:
     is_first = True
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -67,12 +73,12 @@ def _read_jsonl(lines: Iterator[str], path: Path, columns: Sequence[str]) -> Row
             kind = describe_kind(row)
             raise UserError(f"{path}, line {number}: {kind} where a JSON object of columns is expected.")
         if is_first:
-            _require(path, columns, list(row))
+            _require(path, columns or (), list(row))
             is_first = False
-        yield number, {column: row.get(column) for column in columns}
+        yield number, {column: row.get(column) for column in (row if columns is None else columns)}
 
 
-def _read_csv(lines: Iterator[str], path: Path, columns: Sequence[str], delimiter: str = ",") -> Rows:
+def _read_csv(lines: Iterator[str], path: Path, columns: Sequence[str] | None, delimiter: str = ",") -> Rows:
     """RFC 4180: fields with delimiters, quotes or line breaks stand in quotes, quotes in them are doubled."""
     csv.field_size_limit(MAX_LINE_BYTES)
     records = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -83,8 +89,9 @@ def _read_csv(lines: Iterator[str], path: Path, columns: Sequence[str], delimite
         for record in records:
             if header is None and record:
                 header = record
-                _require(path, columns, header)
-                places = {column: header.index(column) for column in columns}
+                wanted = header if columns is None else columns
+                _require(path, wanted, header)
+                places = {column: header.index(column) for column in wanted}
             elif header is not None and record:
                 if len(record) != len(header):
                     raise UserError(
@@ -100,16 +107,17 @@ def _read_csv(lines: Iterator[str], path: Path, columns: Sequence[str], delimite
         ) from error
 
 
-def _read_tsv(lines: Iterator[str], path: Path, columns: Sequence[str]) -> Rows:
+def _read_tsv(lines: Iterator[str], path: Path, columns: Sequence[str] | None) -> Rows:
     return _read_csv(lines, path, columns, delimiter="\t")
 
 
-def _read_parquet(path: Path, columns: Sequence[str]) -> Rows:
+def _read_parquet(path: Path, columns: Sequence[str] | None) -> Rows:
     number = 1
     try:
         with pq.ParquetFile(path, pre_buffer=False) as table:
-            _require(path, columns, table.schema_arrow.names)
-            for batch in table.iter_batches(_BATCH_ROWS, columns=list(dict.fromkeys(columns))):
+            wanted = table.schema_arrow.names if columns is None else columns
+            _require(path, wanted, table.schema_arrow.names)
+            for batch in table.iter_batches(_BATCH_ROWS, columns=list(dict.fromkeys(wanted))):
                 for row in batch.to_pylist():
                     yield number, row
                     number += 1
@@ -127,5 +135,5 @@ def _require(path: Path, columns: Sequence[str], found: list[str]) -> None:
             problem = "no column" if column not in found else "more than one column"
             raise UserError(
                 f"{path}: {problem} {column!r}. There are: {', '.join(map(repr, found))}. "
-                "Mend the column names under ingest.source in params.yaml."
+                "Mend the column names, on the command line or under ingest.source in params.yaml."
             )

@@ -1,0 +1,62 @@
+"""The command `seq2sum init`."""
+
+import json
+from typing import Annotated, Literal
+
+import typer
+
+from pipeline.cli_errors import user_errors
+from pipeline.model_cli import DocumentColumn, JsonFlag, SummaryColumn
+
+app = typer.Typer(rich_markup_mode=None)
+
+INIT_HELP = """Write params.yaml for your own files: where they are, and sizes that fit them, with the reasons.
+
+The vocabulary, the lengths, the network and the steps follow from the number of pairs and from their lengths; all other
+values stay. A params.yaml that git can bring back is replaced, one with changes of your own only with --force.
+
+\b
+Examples:
+  seq2sum init mails.csv
+  seq2sum init --source files --documents body --summaries subject --group author data/*.csv
+  seq2sum init --json 'texts/**/*.jsonl.zst'
+
+Then `make run`. Exit status: 0 done, 2 bad input or a params.yaml that would be lost.
+"""
+
+
+@app.command(help=INIT_HELP)
+def init(
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="JSONL, CSV, TSV, Parquet; globs of them.")],
+    source: Annotated[Literal["files"], typer.Option(help="What the pairs are read from.")] = "files",
+    documents: DocumentColumn = None,
+    summaries: SummaryColumn = None,
+    pair_id: Annotated[
+        str | None, typer.Option("--id", metavar="COLUMN", help="Column that names a row.", show_default="file and row")
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of what the split must not tear apart.", show_default="none"),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over changes that git does not have.")] = False,
+    json_output: JsonFlag = False,
+) -> None:
+    """Reads everything before it writes."""
+    with user_errors():
+        from pipeline import initialize, paths
+        from pipeline.terminal import columns
+
+        plan = initialize.plan(files, documents, summaries, pair_id, group, paths.PARAMS)
+        initialize.write_plan(plan, paths.PARAMS, force=force)
+        if json_output:
+            print(json.dumps(initialize.as_json(plan, paths.PARAMS), indent=2, ensure_ascii=False))
+            return
+        found = f", found {plan.columns.how}" if plan.columns.how else ""
+        print(f"documents from {plan.columns.document!r}, summaries from {plan.columns.summary!r}{found}")
+        print(f"{plan.num_pairs:,} pairs\n")
+        print(columns([(choice.key, str(choice.value), choice.reason) for choice in plan.choices]))
+        minutes = max(1, round(plan.seconds / 60))
+        print(f"\n{paths.PARAMS} is written. Training will take about {minutes} min on two cores (twice that without")
+        print("bfloat16, a fraction on a GPU), the summaries of the test split a few more.")
+        print(*plan.warnings, sep="\n", end="\n" if plan.warnings else "")
+        print("next: make run")

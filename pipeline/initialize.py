@@ -1,0 +1,142 @@
+"""Writes params.yaml for a corpus of one's own: its files and columns, and sizes that fit it, each with the reason."""
+
+import glob
+import io
+import random
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from yaml import safe_load
+
+from pipeline.preset import round_trip_yaml
+from pipeline.sizing import SAMPLE_PAIRS, Choice, Corpus, choices, seconds, warnings
+from seq2sum.config import Params
+from seq2sum.data.columns import Columns, find_columns
+from seq2sum.data.sources.files import FilePairs
+from seq2sum.data_config import FilesSource
+from seq2sum.errors import UserError
+from seq2sum.files import write_text
+from seq2sum.params_file import checked, load_params
+
+# Begins the lines that this module writes at the head of the file, and replaces when it is called again.
+_MARK = "#: "
+_SEED = 1
+
+
+class Plan(NamedTuple):
+    """What is to stand in params.yaml. ``seconds``: the estimated time of the training on two cores."""
+
+    source: FilesSource
+    columns: Columns
+    num_pairs: int
+    choices: list[Choice]
+    seconds: float
+    warnings: list[str]
+
+
+def plan(
+    files: Sequence[str],
+    document: str | None,
+    summary: str | None,
+    pair_id: str | None,
+    group: str | None,
+    params: Path,
+) -> Plan:
+    """Reads all the files and judges what fits them. ``files``: paths or globs; columns that are None are looked for.
+
+    Raises UserError naming the file, row or column that does not fit.
+    """
+    patterns = [glob.escape(name) if Path(name).is_file() else name for name in files]
+    first = next(iter(sorted(glob.glob(patterns[0], recursive=True))), None)
+    if first is None:
+        raise UserError(f"{files[0]}: no such file (seen from {Path.cwd()}).")
+    columns = find_columns(Path(first), document, summary)
+    source = FilesSource(
+        kind="files",
+        paths={"all": patterns},
+        document=columns.document,
+        summary=columns.summary,
+        id=pair_id,
+        group=group,
+    )
+    corpus = _read(source)
+    present = load_params(params)
+    chosen = choices(corpus, present.train.batch_tokens, present.validate_.min_document_words)
+    time = seconds(chosen, present.train.batch_tokens)
+    return Plan(source, columns, corpus.num_pairs, chosen, time, warnings(corpus))
+
+
+def _read(source: FilesSource) -> Corpus:
+    """Counts the pairs that have both texts, and draws a sample of them (Vitter 1985, algorithm R)."""
+    rng = random.Random(_SEED)
+    sample: list[tuple[str, str]] = []
+    num_pairs = 0
+    for pair in FilePairs(source).pairs(None):
+        if pair.document.strip() and pair.summary.strip():
+            num_pairs += 1
+            place = len(sample) if num_pairs <= SAMPLE_PAIRS else rng.randrange(num_pairs)
+            if place < SAMPLE_PAIRS:
+                sample[place : place + 1] = [(pair.document, pair.summary)]
+    if not sample:
+        raise UserError(
+            f"no row has text in both {source.document!r} and {source.summary!r}. Name other columns with --documents "
+            "and --summaries."
+        )
+    return Corpus(num_pairs, [document for document, _ in sample], [summary for _, summary in sample])
+
+
+def write_plan(plan: Plan, params: Path, *, force: bool) -> None:
+    """Sets the plan's values in ``params``, comments kept, and puts the reasons at its head.
+
+    A file with changes of its own, which git could not bring back, is replaced only by ``force``: else UserError.
+    """
+    if not force and not _git_has(params):
+        raise UserError(
+            f"{params}: has changes that git does not have. Commit them, or give --force to write over the values that "
+            "`init` sets (the others stay)."
+        )
+    lines = params.read_text(encoding="utf-8").splitlines(keepends=True)
+    yaml = round_trip_yaml()
+    document = yaml.load("".join(line for line in lines if not line.startswith(_MARK)))
+    document["ingest"]["source"] = plan.source.model_dump()
+    document["ingest"]["max_pairs"] = None
+    for choice in plan.choices:
+        *sections, key = choice.key.split(".")
+        section = document
+        for name in sections:
+            section = section[name]
+        section[key] = choice.value
+    text = io.StringIO()
+    yaml.dump(document, text)
+    checked(safe_load(text.getvalue()), params, Params)
+    head = [
+        f"`seq2sum init` set these for {', '.join(plan.source.paths['all'])} ({plan.num_pairs:,} pairs):",
+        *(f"  {choice.key}: {choice.value}  # {choice.reason}" for choice in plan.choices),
+    ]
+    write_text(params, "".join(f"{_MARK}{line}\n" for line in head) + text.getvalue())
+
+
+def _git_has(path: Path) -> bool:
+    """Whether the last commit holds the file just as it is."""
+    for command in (["ls-files", "--error-unmatch"], ["diff", "--quiet", "HEAD", "--"]):
+        try:
+            done = subprocess.run(["git", *command, path.name], cwd=path.parent, capture_output=True, check=False)
+        except FileNotFoundError:
+            return False
+        if done.returncode != 0:
+            return False
+    return True
+
+
+def as_json(plan: Plan, params: Path) -> dict[str, Any]:
+    """The plan for programs."""
+    return {
+        "params": str(params),
+        "source": plan.source.model_dump(),
+        "num_pairs": plan.num_pairs,
+        "choices": [choice._asdict() for choice in plan.choices],
+        "seconds": round(plan.seconds),
+        "warnings": plan.warnings,
+    }

@@ -1,0 +1,79 @@
+"""Documents with reference summaries that a person hands to a command, and what models make of them."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.workers import num_workers
+from seq2sum.config import EvaluateParams
+from seq2sum.data.columns import find_columns
+from seq2sum.data.pairs import Pair
+from seq2sum.data.sources.fields import as_text
+from seq2sum.data.sources.rows import column_names, read_rows
+from seq2sum.errors import UserError
+from seq2sum.evaluation.baselines import first_sentence, oracle_sentences
+from seq2sum.evaluation.comparison import compare_scores
+from seq2sum.evaluation.report import intervals, rounded
+from seq2sum.evaluation.rouge import score_systems, unread_share
+from seq2sum.evaluation.system_outputs import MODEL, SystemOutputs
+
+ID = "id"
+
+
+def read_labelled(files: Sequence[Path], document: str | None, summary: str | None) -> list[Pair]:
+    """The rows of JSONL, CSV, TSV or Parquet files. Columns that are not given are looked for, and told.
+
+    A pair's id is what a column `id` holds, else file and row. Raises UserError naming the file, and the row where
+    there is one, that can't be read or lacks a text.
+    """
+    pairs = []
+    for path in files:
+        if not path.is_file():
+            raise UserError(f"{path}: no such file.")
+        columns = find_columns(path, document, summary)
+        if columns.how:
+            print(
+                f"{path}: documents from {columns.document!r}, summaries from {columns.summary!r} ({columns.how})",
+                file=sys.stderr,
+            )
+        has_id = ID in column_names(path)
+        wanted = [columns.document, columns.summary, *([ID] if has_id else [])]
+        for number, row in read_rows(path, wanted):
+            text, reference = (as_text(row[name], f"{path}:{number}: {name!r}") for name in wanted[:2])
+            if not text.strip() or not reference.strip():
+                raise UserError(
+                    f"{path}:{number}: no text in {columns.document!r} or {columns.summary!r}. Remove the row."
+                )
+            name = f"{path}:{number}"
+            pairs.append(Pair(str(row[ID]) if has_id else name, name, text, reference))
+    return pairs
+
+
+def score_model(pairs: Sequence[Pair], hypotheses: Sequence[str], params: EvaluateParams) -> SystemOutputs:
+    """A model's summaries of ``pairs`` with their scores, beside the baselines that need no other data."""
+    documents, references = [pair.document for pair in pairs], [pair.summary for pair in pairs]
+    systems = {
+        MODEL: list(hypotheses),
+        "first_sentence": [first_sentence(document) for document in documents],
+        "oracle": oracle_sentences(documents, references, params.rouge, num_workers()),
+    }
+    scores = score_systems(systems, references, params.rouge, num_workers())
+    return SystemOutputs([pair.id for pair in pairs], references, systems, scores)
+
+
+def score_report(outputs: SystemOutputs, params: EvaluateParams) -> dict[str, Any]:
+    """What :func:`seq2sum.evaluation.table.scores_table` shows: the model against the first sentence."""
+    samples, seed = params.bootstrap_samples, params.seed
+    report: dict[str, Any] = rounded(
+        {
+            "signature": outputs.scores[MODEL].signature,
+            "num_pairs": len(outputs.ids),
+            "systems": {name: intervals(scores, samples, seed) for name, scores in outputs.scores.items()},
+            "paired": compare_scores(outputs.scores[MODEL], outputs.scores["first_sentence"], samples, seed),
+            "best_lead": "first_sentence",
+            "bootstrap_samples": samples,
+            "unread_share": unread_share(outputs.references, params.rouge),
+        }
+    )
+    return report

@@ -1,0 +1,149 @@
+import csv
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.sizing import Corpus, choices, seconds
+from seq2sum.data.tokenizer import Tokenizer
+from seq2sum.params_file import load_params
+
+ROOT = Path(__file__).parents[2]
+NOUNS = ["river", "stone", "bridge", "north", "quiet", "market", "corner", "lamp", "winter", "road", "garden", "gate"]
+
+
+def texts(num_pairs: int, num_words: int = 40) -> list[tuple[str, str]]:
+    rng = np.random.default_rng(1)
+    return [
+        (" ".join(rng.choice(NOUNS, num_words)), " ".join(rng.choice(NOUNS, rng.integers(2, 6))))
+        for _ in range(num_pairs)
+    ]
+
+
+def corpus(num_pairs: int, num_words: int = 40) -> Corpus:
+    documents, summaries = zip(*texts(50, num_words), strict=True)
+    return Corpus(num_pairs, documents, summaries)
+
+
+def chosen(of: Corpus) -> dict[str, object]:
+    return {choice.key: choice.value for choice in choices(of, batch_tokens=4000, min_document_words=15)}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A git repository that holds params.yaml and nothing else; beside it a CSV file."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=T", "-c", "user.email=t@t", "commit", "-qm", "1"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    with (tmp_path / "mails.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["number", "body", "subject"])
+        writer.writerows((number, *pair) for number, pair in enumerate(texts(30)))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def init(*arguments: str):
+    return CliRunner().invoke(app, ["init", *arguments])
+
+
+def test_params_are_written_with_reasons_and_every_other_line_stays(project: Path) -> None:
+    before = (project / "params.yaml").read_text()
+    done = init("--source", "files", "--documents", "body", "--summaries", "subject", "mails.csv")
+    assert done.exit_code == 0, done.output
+    params = load_params(project / "params.yaml")
+    assert params.ingest.source.model_dump() == {
+        "kind": "files", "paths": {"all": ["mails.csv"]}, "document": "body", "summary": "subject",
+        "id": None, "group": None,
+    }  # fmt: skip
+    after = (project / "params.yaml").read_text()
+    comments = [line for line in before.splitlines() if line.startswith("#")]
+    assert [line for line in after.splitlines() if line.startswith("#") and not line.startswith("#: ")] == comments
+    assert f"#:   train.max_steps: {params.train.max_steps}  # about" in after
+    assert params.validate_.seed == yaml.safe_load(before)["validate"]["seed"]
+    assert "30 pairs: enough to see it run" in done.stdout
+
+
+def test_another_call_replaces_the_reasons_and_asks_before_it_writes_over_changes(project: Path) -> None:
+    assert init("mails.csv").exit_code == 0
+    first = (project / "params.yaml").read_bytes()
+    done = init("mails.csv")
+    assert (done.exit_code, "git does not have" in done.stderr) == (2, True)
+    assert (project / "params.yaml").read_bytes() == first
+    assert init("--force", "mails.csv").exit_code == 0
+    assert (project / "params.yaml").read_bytes() == first
+
+
+def test_columns_are_told_by_name_or_length_and_globs_by_their_files(project: Path) -> None:
+    (project / "more").mkdir()
+    lines = [json.dumps({"short": summary, "long": document}) for document, summary in texts(20)]
+    (project / "more/a.jsonl").write_text("\n".join(lines))
+    found = json.loads(init("--json", "more/**/*.jsonl").stdout)
+    assert (found["source"]["document"], found["source"]["summary"]) == ("long", "short")
+    assert found["num_pairs"] == 20
+    subprocess.run(["git", "checkout", "-q", "params.yaml"], cwd=project, check=True)
+    assert "found by their names" in init("--id", "number", "mails.csv").stdout
+    assert load_params(project / "params.yaml").ingest.source.id == "number"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["gone.csv"], "gone.csv: no such file"),
+        (["--documents", "text", "--summaries", "subject", "mails.csv"], "no column 'text'"),
+        (["--summaries", "subject", "--documents", "empty", "bad.csv"], "no row has text in both"),
+        (["--id", "subject", "bad.csv", "--documents", "text", "--summaries", "subject"], "Make the ids unique"),
+    ],
+)
+def test_what_does_not_fit_is_named_and_nothing_is_written(project: Path, arguments: list[str], message: str) -> None:
+    (project / "bad.csv").write_text("text,subject,empty\nsome text,a,\nother text,a,\n")
+    before = (project / "params.yaml").read_bytes()
+    done = init(*arguments)
+    assert (done.exit_code, done.stdout, message in done.stderr) == (2, "", True), done.stderr
+    assert (project / "params.yaml").read_bytes() == before
+
+
+def test_a_small_corpus_gets_a_smaller_network_more_dropout_and_more_pretraining_than_a_large_one() -> None:
+    sizes = [chosen(corpus(number)) for number in (1_000, 8_000, 30_000, 200_000)]
+    embeddings = [size["train.model.embedding_size"] for size in sizes]
+    assert embeddings == sorted(embeddings)
+    assert embeddings[0] < embeddings[1] < embeddings[3]
+    assert sizes[1]["train.model.dropout"] > sizes[2]["train.model.dropout"]
+    shares = [size["train.pretrain.max_steps"] / size["train.max_steps"] for size in sizes]
+    assert shares == sorted(shares, reverse=True)
+    pieces = [size["train_tokenizer.vocab_size"] for size in sizes]
+    assert pieces == sorted(pieces)
+
+
+def test_lengths_cover_all_but_the_longest_texts() -> None:
+    of = corpus(30_000, num_words=60)
+    values = chosen(of)
+    tokenizer = Tokenizer.train([*of.documents, *of.summaries], values["train_tokenizer.vocab_size"], 2)
+    lengths = np.array([len(ids) for ids in tokenizer.encode_batch(of.documents)])
+    assert (lengths <= values["encode.max_source_tokens"]).mean() >= 0.95
+    assert values["encode.max_source_tokens"] < lengths.max() + 50
+    assert values["evaluate.search.max_tokens"] == values["encode.max_target_tokens"]
+
+
+def test_short_documents_and_other_scripts_are_noticed() -> None:
+    assert chosen(corpus(30_000, num_words=6))["validate.min_document_words"] == 6
+    assert "validate.min_document_words" not in chosen(corpus(30_000))
+    cyrillic = Corpus(30_000, ["Новый мост открыт для всех жителей города и гостей"] * 9, ["Новый мост"] * 9)
+    assert chosen(cyrillic)["evaluate.rouge.tokenizer"] == "unicode"
+    assert chosen(cyrillic)["evaluate.search.risk_tokenizer"] == "unicode"
+    assert "evaluate.rouge.tokenizer" not in chosen(corpus(30_000))
+
+
+def test_the_time_estimate_is_that_of_the_measured_runs() -> None:
+    """Of both presets in benchmarks/quality.json, within a third."""
+    for run in json.loads((ROOT / "benchmarks/quality.json").read_text(encoding="utf-8")):
+        params = run["params"]
+        keys = [choice for choice in choices(corpus(30_000), 4000, 15) if choice.key in params]
+        as_run = [choice._replace(value=float(params[choice.key])) for choice in keys if choice.value != "unicode"]
+        assert seconds(as_run, 4000) == pytest.approx(run["train_seconds"], rel=1 / 3)

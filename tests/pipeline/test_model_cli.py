@@ -1,0 +1,202 @@
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.explain_view import word_origins
+from seq2sum.evaluation.rouge import score_pairs
+from seq2sum.explain import Explanation, Origin
+from seq2sum.params_file import load_params
+from seq2sum.summarize import Summarizer
+from tests.pipeline.tracking.project import TEXTS, environment, make_model
+
+ROOT = Path(__file__).parents[2]
+REFERENCES = ["The ferry leaves at noon.", "A baker counts loaves"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model") / "summarizer"
+    make_model(folder)
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with params.yaml and documents with summaries, and no registry."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    rows = [{"text": text, "title": title} for text, title in zip(TEXTS, REFERENCES, strict=True)] * 6
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEQ2SUM_WORKERS", "1")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return tmp_path
+
+
+def call(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_a_model_is_scored_on_any_file_as_the_library_scores_it(model: Path, project: Path) -> None:
+    done = call("evaluate", "--json", "--model", model, "pairs.jsonl")
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert "documents from 'text', summaries from 'title'" in done.stderr
+    summarizer = Summarizer.load(model)
+    assert summarizer.search is not None
+    hypotheses = [one.text for one in summarizer.summarize(TEXTS * 6, summarizer.search)]
+    expected = score_pairs(hypotheses, REFERENCES * 6, load_params(Path("params.yaml")).evaluate.rouge, 1)
+    assert report["signature"] == expected.signature
+    for kind, mean in expected.means().items():
+        found, low, high = report["systems"]["model"][kind]
+        assert found == pytest.approx(mean, abs=1e-3)
+        assert low <= found <= high
+    table = call("evaluate", "--model", model, "--documents", "text", "--summaries", "title", "pairs.jsonl")
+    assert f"{report['systems']['model']['rouge1'][0]:.2f} [" in table.stdout
+    assert f"12 test pairs · {expected.signature}" in table.stdout
+
+
+def test_two_models_are_compared_and_a_model_with_itself_does_not_differ(model: Path, project: Path) -> None:
+    done = call("evaluate", "--model", model, "--output", "mine.parquet", "pairs.jsonl")
+    assert done.exit_code == 0, done.output
+    done = call("compare", "--json", model, "mine.parquet", "pairs.jsonl")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert {(gain["delta"], gain["p"]) for gain in found["rouge"].values()} == {(0.0, 1.0)}
+    assert found["num_pairs"] == 12
+    assert "no difference" in call("compare", model, "mine.parquet", "pairs.jsonl").stdout
+
+
+def test_scores_under_another_signature_or_of_other_pairs_are_not_compared(model: Path, project: Path) -> None:
+    assert call("evaluate", "--model", model, "--output", "mine.parquet", "pairs.jsonl").exit_code == 0
+    params = project / "params.yaml"
+    before = params.read_text()
+    params.write_text(before.replace("stemmer: true", "stemmer: false"))
+    done = call("compare", model, "mine.parquet", "pairs.jsonl")
+    assert (done.exit_code, "stemmer:none" in done.stderr, "stemmer:porter" in done.stderr) == (2, True, True)
+    params.write_text(before)
+    (project / "pairs.jsonl").write_text(json.dumps({"text": TEXTS[0], "title": "x"}) + "\n")
+    done = call("compare", model, "mine.parquet", "pairs.jsonl")
+    assert (done.exit_code, "2 pairs or more" in done.stderr) == (2, True)
+    (project / "pairs.jsonl").write_text((json.dumps({"text": TEXTS[0], "title": "x"}) + "\n") * 12)
+    done = call("compare", model, "mine.parquet", "pairs.jsonl")
+    assert (done.exit_code, "other pairs" in done.stderr) == (2, True)
+
+
+def test_a_model_tells_its_sizes_and_settings(model: Path) -> None:
+    summarizer = Summarizer.load(model)
+    found = json.loads(call("info", "--json", model).stdout)
+    assert found["num_parameters"] == sum(parameter.numel() for parameter in summarizer.model.parameters())
+    assert found["vocab_size"] == summarizer.tokenizer.vocab_size
+    assert found["max_source_tokens"] == 50
+    assert found["search"]["beam_size"] == 3
+    text = call("info", model).stdout
+    assert f"{found['num_parameters']:,}" in text
+    assert "beam_size 3" in text
+
+
+def test_an_explanation_is_of_the_summary_that_the_model_writes(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(TEXTS[0])
+    (summary,) = call("summarize", "--model", model, tmp_path / "a.txt").stdout.splitlines()
+    found = json.loads(call("explain", "--json", "--model", model, tmp_path / "a.txt").stdout)
+    assert found["summary"].split() == summary.split()
+    for word in found["words"]:
+        assert 0 <= word["copied"] <= 1
+        for place in word["sources"] + word["looked_at"]:
+            assert TEXTS[0][place["start"] : place["end"]] == place["text"]
+    told = call("explain", "--model", model, "--summary", "ferry leaves", tmp_path / "a.txt").stdout
+    assert told.startswith(("ferry", "[ferry]"))
+    assert "\x1b" not in told
+
+
+def test_words_are_those_of_their_pieces_and_places_those_of_their_positions() -> None:
+    """By hand: the summary « new hall » of « A new hall », whose second word is two pieces, copied from two."""
+    explanation = Explanation(
+        source_pieces=(" A", " new", " ha", "ll"),
+        source_spans=((0, 1), (2, 5), (6, 8), (8, 10)),
+        origins=(
+            Origin(" new", 0.5, 0.2, ((1, 1.0),), (0.75, 0.25, 0.0, 0.0)),
+            Origin(" ha", 0.5, 1.0, ((2, 1.0),), (0.0, 0.0, 1.0, 0.0)),
+            Origin("ll", 0.8, 0.6, ((3, 1.0),), (0.0, 0.5, 0.0, 0.5)),
+            Origin("⟨eos⟩", 0.9, 0.0, (), (1.0, 0.0, 0.0, 0.0)),
+        ),
+        log_prob=-1.0,
+    )
+    new, hall = word_origins("A new hall", explanation, [b" new", b" ha", b"ll"])
+    assert (new.text, new.is_copied, new.looked_at[0].text) == ("new", False, "A")
+    assert (hall.text, hall.is_copied, hall.probability, hall.copied) == ("hall", True, 0.4, 0.8)
+    assert [(place.text, place.start, place.end, place.share) for place in hall.sources] == [("hall", 6, 10, 1.0)]
+    assert [(place.text, place.share) for place in hall.looked_at] == [("hall", 0.75), ("new", 0.25)]
+
+
+def test_colours_are_for_terminals_alone_and_not_against_ones_will(model: Path, tmp_path: Path) -> None:
+    """In a pseudo-terminal, as a person would see it."""
+    (tmp_path / "a.txt").write_text(TEXTS[0])
+    arguments = ["explain", "--model", str(model), "--summary", "ferry", str(tmp_path / "a.txt")]
+    command = [sys.executable, "-c", "from pipeline.cli import app; app()", *arguments]
+    shown = {}
+    for no_colour in ("", "1"):
+        ours, theirs = pty.openpty()
+        own = environment("") | {"NO_COLOR": no_colour, "TERM": "xterm"}
+        subprocess.run(command, stdout=theirs, stderr=subprocess.DEVNULL, env=own, check=True)
+        shown[no_colour] = os.read(ours, 100_000).decode()
+        os.close(theirs)
+        os.close(ours)
+    assert "\x1b[3" in shown[""]
+    assert "\x1b" not in shown["1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evaluate", "gone.jsonl"], "gone.jsonl: no such file"),
+        (["evaluate", "--documents", "body", "--summaries", "title", "pairs.jsonl"], "no column 'body'"),
+        (["evaluate", "other.csv"], "can't tell which columns"),
+        (["evaluate", "blank.csv"], "blank.csv:3: no text in 'text' or 'title'"),
+        (["evaluate", "pairs.jsonl"], "No model is registered here"),
+        (["explain", "pairs.jsonl"], 'expected a JSON object with a field "document"'),
+        (["info"], "No model is registered here"),
+        (["info", "models/none"], "models/none/model.json: not found"),
+        (["models"], "No model is registered here"),
+    ],
+)
+def test_what_is_wrong_is_named_with_status_2(project: Path, arguments: list[str], message: str) -> None:
+    (project / "other.csv").write_text("a,b,c\n1,2,3\n")
+    (project / "blank.csv").write_text("text,title\nsome text,a title\n,another\n")
+    done = call(*arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert not (project / "mlflow.db").exists()
+
+
+def commands(group=None, above=()):
+    for name, command in (group or get_command(app)).commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*above, name))
+        else:
+            yield (*above, name), command
+
+
+def test_every_command_offers_json_and_an_example_in_its_help() -> None:
+    for path, command in commands():
+        names = {name for parameter in command.params for name in parameter.opts}
+        if path != ("serve",):  # it answers in JSON
+            assert "--json" in names, path
+        if path != ("history",):
+            assert "seq2sum " + " ".join(path) in command.help or path == ("serve",), path
+
+
+def test_the_shell_completes_commands() -> None:
+    own = environment("") | {"_SEQ2SUM_COMPLETE": "complete_bash", "COMP_WORDS": "seq2sum ev", "COMP_CWORD": "1"}
+    command = [Path(sys.executable).with_name("seq2sum")]
+    done = subprocess.run(command, env=own, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["evaluate"]
