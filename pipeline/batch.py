@@ -5,6 +5,7 @@ Parquet files: `row` (its number in the file), `summary`, `score`, `truncated`, 
 the numbers that drift is told by. Rejected rows stand once more, with their reasons, in `rejected.jsonl`.
 """
 
+import hashlib
 import itertools
 import json
 import time
@@ -26,6 +27,8 @@ from seq2sum.summarize import Summarizer
 
 IDENTITY = "batch.json"
 REJECTED = "rejected.jsonl"
+# In a chunk's metadata: of its input rows, which may change while the file keeps its name.
+_DIGEST = b"seq2sum.rows"
 _SCHEMA = pa.schema(
     [
         ("row", pa.int64()), ("summary", pa.string()), ("score", pa.float64()), ("truncated", pa.bool_()),
@@ -60,7 +63,7 @@ def summarize_folder(
     chunk_rows: int,
     on_chunk: Callable[[int], None] = lambda _: None,
 ) -> Work:
-    """Summarizes ``column`` of all rows of all files; chunks that a killed run finished are not made again.
+    """Summarizes ``column`` of all rows of all files; chunks that are there already, of the same rows, are kept.
 
     ``on_chunk`` gets the number of rows so far. Raises UserError for a file that can't be read on, and for a ``target``
     of another model ``version``, chunk size or column, whose chunks would not fit.
@@ -75,9 +78,11 @@ def summarize_folder(
     rejected = []
     for file in files:
         name = file.relative_to(source)
+        made = set[Path]()
         for start, rows in _chunks(_rows(file, column), chunk_rows):
             path = target / name / f"{start:09d}.parquet"
-            if path.exists():
+            made.add(path)
+            if _digest_in(path) == _digest_of(rows):
                 num_skipped += len(rows)
             else:
                 _write(path, rows, summarizer)
@@ -86,6 +91,9 @@ def summarize_folder(
                 {"file": name.as_posix(), "row": row.number, "reason": row.rejected} for row in rows if row.rejected
             ]
             on_chunk(num_rows)
+        # The file may have been longer once.
+        for path in set((target / name).glob("*.parquet")) - made:
+            path.unlink()
     write_text(target / REJECTED, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected))
     return Work(num_rows, len(rejected), num_skipped, time.monotonic() - began)
 
@@ -127,6 +135,15 @@ def _chunks(rows: Iterator[Row], size: int) -> Iterator[tuple[int, list[Row]]]:
         yield index * size, chunk
 
 
+def _digest_of(rows: Sequence[Row]) -> bytes:
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest().encode()
+
+
+def _digest_in(chunk: Path) -> bytes | None:
+    """Of the rows that a chunk was made of, if it is there."""
+    return pq.read_schema(chunk).metadata[_DIGEST] if chunk.exists() else None
+
+
 def _write(path: Path, rows: Sequence[Row], summarizer: Summarizer) -> None:
     assert summarizer.search is not None
     documents = [row.document for row in rows if row.document is not None]
@@ -143,7 +160,7 @@ def _write(path: Path, rows: Sequence[Row], summarizer: Summarizer) -> None:
         for name in MEASURES:
             columns[name].append(None if at is None else float(measures[name][at]))
     with replaced_file(path) as beside:
-        pq.write_table(pa.table(columns, schema=_SCHEMA), beside)
+        pq.write_table(pa.table(columns, schema=_SCHEMA.with_metadata({_DIGEST: _digest_of(rows)})), beside)
 
 
 def read_measures(target: Path) -> dict[str, np.ndarray]:

@@ -74,6 +74,17 @@ def test_a_killed_batch_goes_on_after_its_last_chunk_and_ends_in_the_same(tmp_pa
     }
 
 
+def test_a_file_that_grew_shrank_or_changed_is_summarized_as_it_is_now(tmp_path, summarizer):
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    for documents, num_skipped in ((GOOD[:6], 0), (GOOD, 4), ([GOOD[1], *GOOD[1:]], 3), (GOOD[:2], 0)):
+        (source / "a.csv").write_text("text\n" + "".join(f'"{text}"\n' for text in documents))
+        work = summarize_folder(source, target, "text", "3", summarizer, 4)
+        assert work.num_skipped == num_skipped
+        alone = [summary.text for summary in summarizer.summarize(documents, summarizer.search)]
+        assert [row["summary"] for row in rows_of(target, "a.csv")] == alone
+
+
 def test_chunks_of_another_model_are_not_mixed_in(tmp_path, source, summarizer):
     summarize_folder(source, tmp_path / "target", "text", "3", summarizer, 4)
     with pytest.raises(UserError, match="made otherwise"):
