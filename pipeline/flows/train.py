@@ -50,11 +50,11 @@ def _is_lost(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     name="stage", task_run_name="{name}", cache_policy=NO_CACHE,
     retries=RETRIES, retry_delay_seconds=RETRY_SECONDS, retry_condition_fn=_is_lost,
 )  # fmt: skip
-def run_stage(name: str, tree: Path, settings: dict[str, str], deadline: float | None) -> None:
-    """Runs one stage by DVC, which skips it if nothing that it needs has changed."""
+def run_stage(name: str, tree: Path, settings: dict[str, str], deadline: float | None, pull: bool) -> None:
+    """Has DVC run one stage, or skip it if nothing has changed that it needs; ``pull``: takes what others made."""
     log = get_run_logger()
     tick = TrainingProgress(tree) if name == TRAIN_STAGE else lambda: None
-    arguments = ["repro", "--single-item", name]
+    arguments = ["repro", "--single-item", *(["--pull"] if pull else []), name]
     dvc_cli.dvc(tree, environment(tree, settings), arguments, log.info, tick, deadline)
 
 
@@ -66,7 +66,7 @@ def run_stage(name: str, tree: Path, settings: dict[str, str], deadline: float |
     retry_delay_seconds=RETRY_SECONDS,
 )
 def transfer(verb: str, tree: Path, deadline: float | None) -> None:
-    """Fetches results from DVC's remote (`pull`), or sends them there (`push`), with the cache of runs."""
+    """Fetches from DVC's remote what runs are known there (`pull`), or sends results and runs (`push`)."""
     arguments = [verb, "--run-cache", *(["--allow-missing"] if verb == "pull" else [])]
     dvc_cli.dvc(tree, environment(tree), arguments, get_run_logger().info, deadline=deadline)
 
@@ -130,7 +130,7 @@ def train(
             return {}
         if pull:
             transfer("pull", tree, deadline)
-        promotion = _make_and_judge(tree, settings, num_devices, deadline, log)
+        promotion = _make_and_judge(tree, settings, num_devices, deadline, pull, log)
         if push:
             transfer("push", tree, deadline)
     message = f"version {promotion['challenger']}: {promotion['decision']} ({'; '.join(promotion['reasons'])})"
@@ -158,15 +158,15 @@ async def _tell(block: str, message: str) -> None:
 
 
 def _make_and_judge(
-    tree: Path, settings: dict[str, str], num_devices: int, deadline: float | None, log: Any
+    tree: Path, settings: dict[str, str], num_devices: int, deadline: float | None, pull: bool, log: Any
 ) -> dict[str, Any]:
     stages = dvc_cli.stages(tree)
     first = stages.index(TRAIN_STAGE)
     for name in stages[:first]:
-        run_stage(name, tree, settings, deadline)
+        run_stage(name, tree, settings, deadline, pull)
     with leased(num_devices, flow_run.id, log) as device:
         for name in stages[first:]:
-            run_stage(name, tree, settings | device, deadline)
+            run_stage(name, tree, settings | device, deadline, pull)
         published = publish(tree, settings | device, deadline)
         promotion: dict[str, Any] = judge(published["version"], tree, settings | device, deadline)
     return promotion
@@ -179,7 +179,7 @@ def main() -> None:
     parser.add_argument("--experiment", help="the MLflow experiment")
     parser.add_argument("--num-devices", type=int, default=1)
     parser.add_argument("--timeout-minutes", type=float)
-    parser.add_argument("--pull", action="store_true", help="fetch from DVC's remote first")
+    parser.add_argument("--pull", action="store_true", help="take what DVC's remote has rather than make it")
     parser.add_argument("--push", action="store_true", help="send to DVC's remote at the end")
     arguments = parser.parse_args()
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
