@@ -65,6 +65,10 @@ def worker(pool: str, project: Path, server: Path, environment: Mapping[str, str
         yield
     finally:
         started.terminate()
+        # Under a shell that has it ignore SIGINT, Prefect's worker does not end.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            started.wait(30)
+        started.kill()
         started.wait()
 
 
