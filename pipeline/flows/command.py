@@ -26,7 +26,7 @@ class CommandError(Exception):
 
     def __init__(self, command: Sequence[str], status: int, lines: Sequence[str]) -> None:
         self.status = status
-        self.is_lost = status < 0 or status > 128
+        self.is_lost = status < 0 or 128 < status <= 128 + signal.SIGRTMAX
         how = f"signal {abs(status) % 128}" if self.is_lost else f"status {status}"
         super().__init__("\n".join([f"`{' '.join(command)}` ended with {how}", *lines[-_LAST_LINES:]]))
 

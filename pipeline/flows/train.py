@@ -55,7 +55,8 @@ def run_stage(name: str, tree: Path, settings: dict[str, str], deadline: float |
     log = get_run_logger()
     tick = TrainingProgress(tree) if name == TRAIN_STAGE else lambda: None
     arguments = ["repro", "--single-item", *(["--pull"] if pull else []), name]
-    dvc_cli.dvc(tree, environment(tree, settings), arguments, log.info, tick, deadline)
+    with dvc_cli.whole_lock(tree):
+        dvc_cli.dvc(tree, environment(tree, settings), arguments, log.info, tick, deadline)
 
 
 @task(

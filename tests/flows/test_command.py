@@ -45,7 +45,13 @@ def test_lines_come_while_the_command_runs(tmp_path):
 
 @pytest.mark.parametrize(
     ("code", "status", "is_lost"),
-    [("import sys; print('a bad key'); sys.exit(2)", 2, False), ("import os; os.kill(os.getpid(), 9)", -9, True)],
+    [
+        ("import sys; print('a bad key'); sys.exit(2)", 2, False),
+        # DVC's own errors.
+        ("import sys; print('a bad key'); sys.exit(255)", 255, False),
+        ("import sys; sys.exit(128 + 15)", 143, True),
+        ("import os; os.kill(os.getpid(), 9)", -9, True),
+    ],
 )
 def test_a_failure_says_how_it_ended_and_what_was_said(tmp_path, code, status, is_lost):
     with pytest.raises(CommandError) as failed:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from uuid import uuid4
 
 import psutil
@@ -27,7 +28,8 @@ with leased(1, uuid4(), logging.LoggerAdapter(logging.getLogger())) as device:
 
 
 @pytest.fixture(autouse=True)
-def two_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+def two_devices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SEQ2SUM_DEVICES", ",".join(DEVICES))
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
 
