@@ -8,10 +8,10 @@ include scripts/environment.sh
 
 PRESET ?= default
 
-.PHONY: help setup run full preset study bench simulate-gate demo demo-registry demo-spark test test-browser check docs lint types contracts format lock clean
+.PHONY: help setup run full preset study bench simulate-gate demo demo-registry demo-spark flow deploy stack e2e chaos test test-browser check docs lint types contracts format lock clean
 
 help: ## Show this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: ## Make .venv as requirements/ locks it (every other target does so by itself)
 	@scripts/setup.sh
@@ -47,6 +47,22 @@ demo-registry: setup ## A model's life against real servers (needs Debian's post
 demo-spark: setup ## A large table scored by a local Spark as by one process (needs Java 17 or later)
 	uv pip install --quiet --target .cache/spark --require-hashes -r requirements/spark.txt
 	PYTHONPATH=.cache/spark python -m tests.demonstration.table
+
+flow: setup ## The training flow here: stages, publish, gate (FLAGS="train.seed=2 --timeout-minutes 60")
+	python -m pipeline.flows.train $(FLAGS)
+
+deploy: setup ## Work pools, self-healing and deployments on the server that PREFECT_API_URL names
+	python -m pipeline.flows.healing
+	prefect --no-prompt deploy --all
+
+stack: setup ## Servers and workers on loopback, for trials (needs Debian's postgresql); Ctrl-C ends them
+	python -m tests.demonstration.stack
+
+e2e: setup ## The factory's day against real servers (needs Debian's postgresql): prints a transcript
+	python -m tests.demonstration.factory
+
+chaos: setup ## Kill parts of a running factory at random moments (ROUNDS=6)
+	python -m tests.demonstration.chaos $(or $(ROUNDS),6)
 
 test: setup ## Run the tests (some of them: TESTS=tests/data)
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile $(TESTS)

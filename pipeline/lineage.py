@@ -18,6 +18,9 @@ from pipeline import paths
 from seq2sum.errors import UserError
 from seq2sum.files import sha256_of
 
+# Names the page of the Prefect run that made the results, if one did; it becomes the MLflow run's tag `flow_run`.
+FLOW_RUN_VARIABLE = "SEQ2SUM_FLOW_RUN"
+
 
 class TrackedFile(NamedTuple):
     """What dvc.lock says of a file or folder."""

@@ -3,6 +3,7 @@
 `python -m pipeline.publish` may be run at any time and again: what MLflow has already is not sent twice.
 """
 
+import argparse
 import hashlib
 import json
 import os
@@ -106,7 +107,8 @@ def publish(results: Results) -> Published:
         kept_params = runs.log_params(client, run_id, lineage.flat_params(paths.PARAMS))
         tags = {**lineage.code_tags(), **lineage.machine_tags()}
         runs.set_missing_tags(client, run_id, tags)
-        runs.set_tags(client, run_id, lineage.lock_tags())
+        flow_run = os.environ.get(lineage.FLOW_RUN_VARIABLE)
+        runs.set_tags(client, run_id, lineage.lock_tags() | ({"flow_run": flow_run} if flow_run else {}))
         runs.log_inputs(client, run_id, [(INPUTS[path], results.data[path]) for path in INPUTS if path in results.data])
         runs.log_changed_metrics(client, run_id, result_metrics(results), results.last_step)
         version = registry.find_version(client, results.publish_key)
@@ -200,12 +202,11 @@ def _further(published: Published) -> list[str]:
     """Commands as they can be typed in this folder, whether or not its environment is activated."""
     programs = Path(sys.executable).parent
     here = f"{programs.relative_to(Path.cwd())}/" if programs.is_relative_to(Path.cwd()) else ""
-    uri = connection.without_password(connection.tracking_uri())
-    page = f"{uri.rstrip('/')}/#/experiments/{published.experiment_id}/runs/{published.run_id}"
+    uri, page = connection.without_password(connection.tracking_uri()), run_page(published)
     return [
         f"  {here}seq2sum summarize FILE",
         f"  {here}seq2sum models",
-        f"  {page}" if uri.startswith("http") else f"  {here}mlflow ui --backend-store-uri {uri}",
+        f"  {page}" if page else f"  {here}mlflow ui --backend-store-uri {uri}",
         f"  {here}dvc metrics show",
         f"  {here}dvc plots show",
         f"  {here}python -m pipeline.demo",
@@ -213,12 +214,30 @@ def _further(published: Published) -> list[str]:
     ]
 
 
+def run_page(published: Published) -> str | None:
+    """The run's page on the tracking server, if it is one."""
+    uri = connection.without_password(connection.tracking_uri())
+    page = f"{uri.rstrip('/')}/#/experiments/{published.experiment_id}/runs/{published.run_id}"
+    return page if uri.startswith("http") else None
+
+
+def as_json(published: Published) -> str:
+    """For programs: the run, its page, and the version with its aliases."""
+    version = published.version
+    fields = {"run_id": published.run_id, "page": run_page(published), "is_new": published.is_new}
+    return json.dumps({**fields, "name": version.name, "version": version.number, "aliases": version.aliases})
+
+
 def main() -> int:
     """The command line; exits with 2 on what the user can mend."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.publish", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="end with a line of JSON instead of the table of scores")
+    is_json = parser.parse_args().json
     try:
         results = read_results()
         print("publishing to", connection.without_password(connection.tracking_uri()), file=sys.stderr)
-        print(report(results, publish(results)))
+        published = publish(results)
+        print(as_json(published) if is_json else report(results, published))
     except UserError as error:
         print(
             f"\npublish failed: {error}\nNothing is lost: `python -m pipeline.publish`, or `make run`, goes on.",

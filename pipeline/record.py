@@ -9,12 +9,19 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
 import seq2sum
 from pipeline import lineage, paths
 from pipeline.decoding import decode
 from pipeline.jsonfile import read_json
 from pipeline.model_card import model_card
 from seq2sum.data.pairs import read_pairs
+from seq2sum.data.tokenizer import Tokenizer
+from seq2sum.drift import measure_pairs
 from seq2sum.errors import UserError
 from seq2sum.evaluation.system_outputs import MODEL, read_outputs
 from seq2sum.files import sha256_of, write_json, write_text
@@ -27,6 +34,8 @@ SAMPLE = "sample.jsonl"
 PROVENANCE = "provenance.json"
 CARD = "card.md"
 ENVIRONMENT_LOCK = "environment.lock"
+# Numbers of each test document and its summary, that later inputs and outputs are compared with.
+PROFILE = "profile.parquet"
 # Documents whose summaries a version is verified by.
 SAMPLE_DOCUMENTS = 20
 # What each file of a model folder is called in provenance and tags.
@@ -88,11 +97,29 @@ def record_folder(scores: dict[str, Any], facts: dict[str, Any]) -> Iterator[Pat
             shutil.copy(paths.ENVIRONMENT_LOCK, folder / ENVIRONMENT_LOCK)
         write_json(folder / PROVENANCE, facts)
         write_text(folder / CARD, model_card(scores, facts, read_json(paths.DATA_CARD)))
+        _write_profile(folder / PROFILE)
         documents = [pair.document for pair in itertools.islice(read_pairs(paths.TEST_PAIRS), SAMPLE_DOCUMENTS)]
         summaries = decode(Path(seq2sum.__path__[0]).parent, paths.MODEL, documents).summaries
         rows = (Sample(*row)._asdict() for row in zip(documents, summaries, strict=True))
         write_text(folder / SAMPLE, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         yield folder
+
+
+def _write_profile(path: Path) -> None:
+    documents = [pair.document for pair in read_pairs(paths.TEST_PAIRS)]
+    summaries = read_outputs(paths.HYPOTHESES).hypotheses[MODEL]
+    measures = measure_pairs(documents, summaries, Tokenizer.load(paths.MODEL / TOKENIZER_FILE))
+    pq.write_table(pa.table(measures), path)
+
+
+def read_profile(folder: Path) -> dict[str, NDArray[np.float64]]:
+    """The profile in a record. Raises UserError if it is of a version from before there were any."""
+    if not (folder / PROFILE).exists():
+        raise UserError(
+            "the version has no profile of its inputs and outputs; it was registered before there were any."
+        )
+    table = pq.read_table(folder / PROFILE)
+    return {name: table[name].to_numpy() for name in table.column_names}
 
 
 def read_sample(folder: Path) -> list[Sample]:

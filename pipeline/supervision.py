@@ -55,10 +55,9 @@ def exclusive_if_free(folder: Path) -> Iterator[bool]:
 
 
 def stop_when_asked() -> Callable[[], bool]:
-    """Returns a function that tells whether to stop: on SIGTERM or SIGINT, or when the starter is gone.
+    """Returns a function that tells whether to stop: on SIGTERM or SIGINT.
 
-    A process that does not stop by itself within the grace time is ended. Where a launcher started it, the launcher's
-    starters count too; the launcher is told to end when they are gone.
+    A process that does not stop by itself within the grace time is ended.
     """
     asked = threading.Event()
 
@@ -67,23 +66,36 @@ def stop_when_asked() -> Callable[[], bool]:
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
+
+    def end_after_grace() -> None:
+        asked.wait()
+        time.sleep(GRACE_SECONDS)
+        os._exit(128 + signal.SIGTERM)
+
+    threading.Thread(target=end_after_grace, daemon=True, name="grace").start()
+    return asked.is_set
+
+
+def end_with_starter() -> None:
+    """Has this process get a SIGTERM when its starter is gone, and ends it if it is still there after the grace.
+
+    Where a launcher started it, the launcher's starters count too; the launcher is told to end when they are gone.
+    """
     beyond_launcher = _starters_of_the_launcher()
     # A launcher that is gone before this line is missed, too: it is named, so nobody else is taken for it.
     launcher = beyond_launcher[0][0] if beyond_launcher else os.getppid()
     starters = [(os.getpid(), launcher)] if beyond_launcher else _starters()
 
     def watch() -> None:
-        while not asked.wait(POLL_SECONDS):
-            if _are_gone(beyond_launcher) and not _are_gone(starters):
-                os.kill(launcher, signal.SIGTERM)
-                asked.set()
-            elif _are_gone(starters):
-                asked.set()
+        while not _are_gone(beyond_launcher) and not _are_gone(starters):
+            time.sleep(POLL_SECONDS)
+        if not _are_gone(starters):
+            os.kill(launcher, signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(GRACE_SECONDS)
         os._exit(128 + signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True, name="starter-watch").start()
-    return asked.is_set
 
 
 def name_starters() -> None:

@@ -5,3 +5,5 @@ export MLFLOW_DISABLE_TELEMETRY=true
 export PREFECT_SERVER_ANALYTICS_ENABLED=false
 # Empty is off: without kept bytecode every start compiles PyTorch's and MLflow's sources anew, which takes seconds.
 export PYTHONDONTWRITEBYTECODE=
+# On a slow machine Prefect's own, passing server takes longer than the 20 s that it is given.
+export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=120

@@ -83,6 +83,56 @@ class MlflowServer:
         self._process.wait()
 
 
+class PrefectServer:
+    """A Prefect server in ``folder`` to be killed and started again, on SQLite or ``database``.
+
+    ``environment``: its clients'.
+    """
+
+    def __init__(self, folder: Path, database: str | None = None) -> None:
+        self._port, self._folder = free_port(), folder
+        self.api = f"http://127.0.0.1:{self._port}/api"
+        settings = {
+            "PREFECT_HOME": str(folder),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "true",
+            # Kept in memory, leases would be lost with the server, and their slots taken for ever.
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+            "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "1",
+        }
+        self.environment = environment("") | settings | {"PREFECT_API_URL": self.api}
+        self._own = environment("") | settings
+        if database:
+            self._own["PREFECT_API_DATABASE_CONNECTION_URL"] = database
+        self.start()
+
+    def start(self) -> None:
+        where = ["--host", "127.0.0.1", "--port", str(self._port)]
+        with (self._folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "prefect", "server", "start", *where],
+                cwd=self._folder, env=self._own, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        try:
+            wait_for(self._is_up, 900)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _is_up(self) -> bool:
+        assert self._process.poll() is None, (self._folder / "server.log").read_text()
+        try:
+            with urllib.request.urlopen(f"{self.api}/health", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
 @contextlib.contextmanager
 def s3_store(folder: Path) -> Iterator[str]:
     """An S3 server with an empty bucket; its address."""
@@ -113,10 +163,18 @@ def s3_store(folder: Path) -> Iterator[str]:
         process.wait()
 
 
+def postgres_programs() -> Path:
+    """The folder of the newest PostgreSQL's programs."""
+    return max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+
+
 @contextlib.contextmanager
 def postgres(password: str) -> Iterator[str]:
-    """A PostgreSQL cluster of its own with a database `mlflow`; its address. As root it runs as the user postgres."""
-    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    """A PostgreSQL cluster of its own with databases `mlflow` and `prefect`; the first one as MLflow wants its address.
+
+    As root it runs as the user postgres.
+    """
+    programs = postgres_programs()
     folder, port, prefix = Path(tempfile.mkdtemp(prefix="postgres-")), free_port(), []
     secret, data = folder / "secret", folder / "data"
     secret.write_text(password)
@@ -140,9 +198,15 @@ def postgres(password: str) -> Iterator[str]:
         address = f"postgresql://mlflow:{password}@127.0.0.1:{port}"
         with psycopg.connect(f"{address}/postgres", autocommit=True) as connected:
             connected.execute("CREATE DATABASE mlflow")
-        yield f"{address}/mlflow"
+            connected.execute("CREATE DATABASE prefect")
+        yield f"{address}/mlflow".replace("postgresql:", "postgresql+psycopg:")
     finally:
         if (data / "postmaster.pid").exists():
             run("pg_ctl", "-D", str(data), "-w", "-m", "fast", "stop")
         shutil.rmtree(folder)
         (folder.parent / f"{folder.name}.log").unlink()
+
+
+def prefect_database(store: str) -> str:
+    """The address of the other database of :func:`postgres`, as Prefect wants it."""
+    return store.replace("+psycopg:", "+asyncpg:").removesuffix("mlflow") + "prefect"

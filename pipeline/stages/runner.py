@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 
 from pipeline import paths
+from pipeline.supervision import end_with_starter
 from seq2sum.config import Params
 from seq2sum.errors import UserError
 from seq2sum.params_file import load_params
@@ -19,6 +20,8 @@ def run_guarded(name: str, work: Callable[[], None]) -> None:
     """Runs ``work``; exits with 2 on what the user can mend."""
     # As an exception it lets unfinished outputs be removed; a stage may still take the signal over.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    # Killing `dvc` leaves its children running.
+    end_with_starter()
     try:
         work()
     except UserError as error:

@@ -5,6 +5,7 @@ With SEQ2SUM_PROCESSES, or under torchrun, several processes train as one; the f
 
 import contextlib
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -67,7 +68,9 @@ def _train(params: Params, device: torch.device, ranks: Ranks, should_stop: Call
             phases = phases_of(params.train, tokenizer, device, precision, ranks)
             fit(training, phases, should_stop)
         except Interrupted:
-            sys.exit(f"train: stopped at step {training.progress.step:,}; the same command goes on from there.")
+            step = training.progress.step
+            print(f"train: stopped at step {step:,}; the same command goes on from there.", file=sys.stderr)
+            sys.exit(128 + signal.SIGTERM)
         if not ranks.is_first:
             return
         progress = training.progress

@@ -5,6 +5,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2sum.errors import UserError
@@ -41,7 +42,9 @@ def model_name() -> str:
 
 def artifact_location(experiment: str) -> str | None:
     """Where a new experiment keeps its files: beside the embedded database, or None for where the server says."""
-    return f"{EMBEDDED_ARTIFACTS}/{experiment}" if tracking_uri().startswith("sqlite:") else None
+    # Resolved: in a flow's work tree, which passes, it is a link.
+    embedded = tracking_uri().startswith("sqlite:")
+    return str(Path(EMBEDDED_ARTIFACTS).resolve() / experiment) if embedded else None
 
 
 def require_registry() -> None:

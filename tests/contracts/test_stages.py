@@ -31,6 +31,7 @@ UNTRACKED = {
     "seq2sum.errors",
     "pipeline.paths",
     "pipeline.stages.runner",
+    "pipeline.supervision",
     "study.settings",
 }
 

@@ -14,7 +14,8 @@ from seq2sum.errors import UserError
 WORKER = """
 import sys, time
 from pathlib import Path
-from pipeline.supervision import exclusive, stop_when_asked
+from pipeline.supervision import end_with_starter, exclusive, stop_when_asked
+end_with_starter()
 should_stop = stop_when_asked()
 with exclusive(Path(sys.argv[1])):
     Path(sys.argv[1], "started").write_text(str(__import__("os").getpid()))

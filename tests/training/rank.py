@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from pipeline.supervision import stop_when_asked
+from pipeline.supervision import end_with_starter, stop_when_asked
 from seq2sum.config import TrainParams
 from seq2sum.training.distributed import joined_ranks
 from tests.training.test_trainer import CPU, run, three_phases
@@ -25,6 +25,7 @@ def params() -> TrainParams:
 
 
 def main(folder: Path, fatal_check: int) -> None:
+    end_with_starter()
     is_asked = stop_when_asked()
     (folder / f"process-{os.getpid()}").touch()
     is_first_start = os.environ["TORCHELASTIC_RESTART_COUNT"] == "0"

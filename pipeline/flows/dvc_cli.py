@@ -1,0 +1,61 @@
+"""The only place of the flows that starts DVC."""
+
+import contextlib
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import yaml
+
+from pipeline import paths
+from pipeline.flows import command
+from pipeline.flows.command import CommandError
+from seq2sum.files import replaced_file
+
+STAGES = Path("dvc.yaml")
+_LOCK_BEFORE = Path(".dvc/tmp/dvc.lock.before")
+# DVC's own status says nothing of its stage's.
+_STAGE_STATUS = re.compile(r"failed to run: .*, exited with (-?\d+)")
+
+
+def stages(folder: Path) -> list[str]:
+    """The stages in the order of dvc.yaml, in which each comes after those that it needs."""
+    return list(yaml.safe_load((folder / STAGES).read_text(encoding="utf-8"))["stages"])
+
+
+def dvc(
+    folder: Path,
+    environment: Mapping[str, str],
+    arguments: list[str],
+    on_line: Callable[[str], None],
+    on_tick: Callable[[], None] = lambda: None,
+    deadline: float | None = None,
+) -> list[str]:
+    """Runs dvc; its output. Raises CommandError, with the stage's status where a stage failed, and TimeoutError."""
+    whole = [sys.executable, "-m", "dvc", *arguments]
+    try:
+        return command.run(whole, folder, environment, on_line, on_tick, deadline)
+    except CommandError as error:
+        if found := _STAGE_STATUS.search(str(error)):
+            raise CommandError(["dvc", *arguments], int(found[1]), str(error).splitlines()[1:]) from error
+        raise
+
+
+@contextlib.contextmanager
+def whole_lock(folder: Path) -> Iterator[None]:
+    """For a block that runs stages: if an earlier one did not end well, dvc.lock is first made what it was before.
+
+    DVC does not write it beside and rename it, and one that is killed leaves half of it.
+    """
+    lock, before = folder / paths.DVC_LOCK, folder / _LOCK_BEFORE
+    if not before.exists():
+        with replaced_file(before) as beside:
+            beside.write_bytes(lock.read_bytes() if lock.exists() else b"")
+    elif before.stat().st_size:
+        shutil.copy(before, lock)
+    else:
+        lock.unlink(missing_ok=True)
+    yield
+    before.unlink()

@@ -1,0 +1,53 @@
+"""The flow `summarize`: the champion's summaries of a folder; `pipeline.batch` says what is promised."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from prefect.logging import get_run_logger
+
+from pipeline.batch import summarize_folder
+from pipeline.flows.champion import fetched_champion
+
+
+@flow(name="summarize")
+def summarize(source: str, target: str, column: str = "document", chunk_rows: int = 500) -> dict[str, Any]:
+    """Summarizes ``column`` of all files in the folder ``source`` into the folder ``target``.
+
+    A run that was killed goes on after the last whole chunk.
+    """
+    from pipeline.hardware import use_hardware
+    from seq2sum.summarize import Summarizer
+
+    log = get_run_logger()
+    with fetched_champion() as champion:
+        summarizer = Summarizer.load(champion.model, str(use_hardware()))
+        work = summarize_folder(
+            Path(source), Path(target), column, champion.number, summarizer, chunk_rows,
+            lambda num_rows: log.info("%d rows", num_rows),
+        )  # fmt: skip
+    made = work.num_rows - work.num_skipped
+    report = {
+        **work._asdict(),
+        "version": champion.number,
+        "rows_per_second": round(made / work.wall_seconds, 2),
+        "wall_seconds": round(work.wall_seconds, 1),
+    }
+    create_table_artifact([report], key="throughput", description=f"summaries of {source}")
+    return report
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.flows.summarize", description=__doc__)
+    parser.add_argument("source", help="a folder of .jsonl, .csv, .tsv or .parquet files")
+    parser.add_argument("target", help="the folder for the summaries")
+    parser.add_argument("--column", default="document", help="where the document stands")
+    parser.add_argument("--chunk-rows", type=int, default=500)
+    summarize(**vars(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

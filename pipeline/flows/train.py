@@ -1,0 +1,192 @@
+"""The flow `train`: stages → publish → gate → champion or not. `python -m pipeline.flows.train` runs it here.
+
+It may be killed at any moment and started again: DVC skips the stages that are done, the trainer goes on from its
+checkpoint, publishing and judging the same results again change nothing.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.blocks.abstract import NotificationBlock
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.tasks import Task
+
+from pipeline.flows import command, dvc_cli
+from pipeline.flows.command import CommandError
+from pipeline.flows.lease import leased
+from pipeline.flows.progress import TrainingProgress
+from pipeline.flows.showing import show_results, show_verdict
+from pipeline.flows.workspace import environment, workspace
+from pipeline.lineage import FLOW_RUN_VARIABLE
+from seq2sum.errors import UserError
+
+# From this stage on a device is needed.
+TRAIN_STAGE = "train"
+# A run that is lost this often has a reason that another attempt does not mend.
+MOST_STARTS = 12
+RETRIES, RETRY_SECONDS = 3, 5
+_KEPT_STATUS = 1  # of `pipeline.promote`: judged and not promoted
+
+
+def _is_lost(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Whether a stage was killed; one that failed by itself would fail again."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, CommandError) and error.is_lost
+
+
+@task(
+    name="stage", task_run_name="{name}", cache_policy=NO_CACHE,
+    retries=RETRIES, retry_delay_seconds=RETRY_SECONDS, retry_condition_fn=_is_lost,
+)  # fmt: skip
+def run_stage(name: str, tree: Path, settings: dict[str, str], deadline: float | None, pull: bool) -> None:
+    """Has DVC run one stage, or skip it if nothing has changed that it needs; ``pull``: takes what others made."""
+    log = get_run_logger()
+    tick = TrainingProgress(tree) if name == TRAIN_STAGE else lambda: None
+    arguments = ["repro", "--single-item", *(["--pull"] if pull else []), name]
+    with dvc_cli.whole_lock(tree):
+        dvc_cli.dvc(tree, environment(tree, settings), arguments, log.info, tick, deadline)
+
+
+@task(
+    name="transfer",
+    task_run_name="dvc {verb}",
+    cache_policy=NO_CACHE,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
+)
+def transfer(verb: str, tree: Path, deadline: float | None) -> None:
+    """Fetches from DVC's remote what runs are known there (`pull`), or sends results and runs (`push`)."""
+    arguments = [verb, "--run-cache", *(["--allow-missing"] if verb == "pull" else [])]
+    dvc_cli.dvc(tree, environment(tree), arguments, get_run_logger().info, deadline=deadline)
+
+
+@task(cache_policy=NO_CACHE, retries=RETRIES, retry_delay_seconds=RETRY_SECONDS)
+def publish(tree: Path, settings: dict[str, str], deadline: float | None) -> dict[str, Any]:
+    """Brings MLflow up to the results; what was published."""
+    arguments = [sys.executable, "-m", "pipeline.publish", "--json"]
+    lines = command.run(arguments, tree, environment(tree, settings), get_run_logger().info, deadline=deadline)
+    published: dict[str, Any] = json.loads(next(line for line in lines if line.startswith("{")))
+    show_results(tree, published)
+    return published
+
+
+@task(cache_policy=NO_CACHE, retries=RETRIES, retry_delay_seconds=RETRY_SECONDS)
+def judge(version: str, tree: Path, settings: dict[str, str], deadline: float | None) -> dict[str, Any]:
+    """Judges the version against the champion, which it becomes if it is proven better; the gate's verdict."""
+    arguments = [sys.executable, "-m", "pipeline.promote", version]
+    log = get_run_logger()
+    lines: list[str] = []
+
+    def keep(line: str) -> None:
+        log.info(line)
+        lines.append(line)
+
+    try:
+        command.run(arguments, tree, environment(tree, settings), keep, deadline=deadline)
+    except CommandError as error:
+        if error.status != _KEPT_STATUS or "{" not in lines:
+            raise
+    promotion: dict[str, Any] = json.loads("\n".join(lines[lines.index("{") : lines.index("}") + 1]))
+    show_verdict(tree, promotion)
+    return promotion
+
+
+@flow(name="train")
+def train(
+    overrides: list[str] | None = None,
+    experiment: str | None = None,
+    num_devices: int = 1,
+    timeout_minutes: float | None = None,
+    pull: bool = False,
+    push: bool = False,
+    notify: str | None = None,
+) -> dict[str, Any]:
+    """Trains the commit at hand, with ``overrides`` like ``train.seed=2``; the gate's verdict on the result.
+
+    Nothing is returned where another process of the same run was faster. ``notify`` names a Prefect notification block,
+    such as ``slack-webhook/team``, that is told how it ended.
+    """
+    log = get_run_logger()
+    if flow_run.run_count > MOST_STARTS:
+        raise UserError(f"the run was lost {MOST_STARTS} times; look for the reason before you start it again.")
+    deadline = None if timeout_minutes is None else time.monotonic() + 60 * timeout_minutes
+    settings = {FLOW_RUN_VARIABLE: str(flow_run.ui_url or flow_run.id)}
+    if experiment:
+        settings["MLFLOW_EXPERIMENT_NAME"] = experiment
+    with workspace(str(flow_run.id), overrides or []) as tree:
+        if _is_over():
+            log.info("another process has finished this run meanwhile")
+            return {}
+        if pull:
+            transfer("pull", tree, deadline)
+        promotion = _make_and_judge(tree, settings, num_devices, deadline, pull, log)
+        if push:
+            transfer("push", tree, deadline)
+    message = f"version {promotion['challenger']}: {promotion['decision']} ({'; '.join(promotion['reasons'])})"
+    log.info(message)
+    if notify:
+        asyncio.run(_tell(notify, message))
+    return promotion
+
+
+def _is_over() -> bool:
+    """Whether the run was finished while this process waited for its work tree.
+
+    A worker reports a crash twice, and by the second time the run may go on already: then it is started once more.
+    """
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(flow_run.id).state
+    return state is not None and state.is_completed()
+
+
+async def _tell(block: str, message: str) -> None:
+    import prefect.blocks.notifications  # noqa: F401 — makes the kinds of blocks known
+
+    told: NotificationBlock = await NotificationBlock.aload(block)
+    await told.notify(message, subject="seq2sum train")
+
+
+def _make_and_judge(
+    tree: Path, settings: dict[str, str], num_devices: int, deadline: float | None, pull: bool, log: Any
+) -> dict[str, Any]:
+    stages = dvc_cli.stages(tree)
+    first = stages.index(TRAIN_STAGE)
+    for name in stages[:first]:
+        run_stage(name, tree, settings, deadline, pull)
+    with leased(num_devices, flow_run.id, log) as device:
+        for name in stages[first:]:
+            run_stage(name, tree, settings | device, deadline, pull)
+        published = publish(tree, settings | device, deadline)
+        promotion: dict[str, Any] = judge(published["version"], tree, settings | device, deadline)
+    return promotion
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.flows.train", description=__doc__)
+    parser.add_argument("overrides", nargs="*", metavar="SECTION.KEY=VALUE", help="params to change for this run")
+    parser.add_argument("--experiment", help="the MLflow experiment")
+    parser.add_argument("--num-devices", type=int, default=1)
+    parser.add_argument("--timeout-minutes", type=float)
+    parser.add_argument("--pull", action="store_true", help="take what DVC's remote has rather than make it")
+    parser.add_argument("--push", action="store_true", help="send to DVC's remote at the end")
+    arguments = parser.parse_args()
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    train(**vars(arguments))
+
+
+if __name__ == "__main__":
+    main()

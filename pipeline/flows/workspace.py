@@ -1,0 +1,119 @@
+"""A work tree for each flow run: the commit's code and params, with the run's overrides, beside the checkout.
+
+So a run changes nothing of the checkout, and two runs nothing of each other's. They share what costs time: DVC's cache
+and the checkpoints.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline import paths
+from pipeline.flows.dvc_cli import dvc
+from pipeline.preset import overlay, round_trip_yaml
+from pipeline.tracking.connection import EMBEDDED_ARTIFACTS, EMBEDDED_FILE
+from seq2sum.config import Params
+from seq2sum.errors import UserError
+from seq2sum.files import write_text
+from seq2sum.params_file import checked
+
+FOLDER = Path(".cache/factory")
+DVC_CONFIG = Path(".dvc/config.local")
+_READY = ".git-ready"
+# Of the checkout; an embedded tracking database and its files outlive the run.
+_SHARED = (".cache", EMBEDDED_FILE, EMBEDDED_ARTIFACTS)
+
+
+@contextlib.contextmanager
+def workspace(name: str, overrides: Sequence[str]) -> Iterator[Path]:
+    """The work tree ``name``, made or found again as it was left by a killed run, for one process at a time.
+
+    It is removed at the end, unless the run was killed or cancelled. Raises UserError for a bad override, or where
+    there is no commit.
+    """
+    checkout = Path.cwd()
+    tree = checkout / FOLDER / name
+    tree.parent.mkdir(parents=True, exist_ok=True)
+    with tree.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            if not (tree / _READY).exists():
+                _make(checkout, tree, overrides)
+            yield tree
+        except Exception:
+            remove(tree)
+            raise
+        remove(tree)
+
+
+def remove(tree: Path) -> None:
+    """Removes a work tree, whatever is left of it. Its lock file stays: another process may wait for it."""
+    subprocess.run(["git", "worktree", "remove", "--force", str(tree)], capture_output=True, check=False)
+    shutil.rmtree(tree, ignore_errors=True)
+
+
+def environment(tree: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What commands in the work tree get: its code first, this interpreter's programs."""
+    return {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
+        "PYTHONPATH": f"{tree / 'src'}:{tree}",
+        "PYTHONUNBUFFERED": "1",
+        **(more or {}),
+    }
+
+
+def _make(checkout: Path, tree: Path, overrides: Sequence[str]) -> None:
+    remove(tree)
+    done = subprocess.run(
+        ["git", "worktree", "add", "--quiet", "--force", "--detach", str(tree), "HEAD"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise UserError(f"{checkout}: {done.stderr.strip()}. A flow trains a commit: make one first.")
+    set_overrides(tree / paths.PARAMS, overrides)
+    for name in _SHARED:
+        (tree / name).symlink_to(checkout / name)
+    if (checkout / DVC_CONFIG).exists():
+        shutil.copy(checkout / DVC_CONFIG, tree / DVC_CONFIG)
+    cache = dvc(checkout, environment(checkout), ["cache", "dir"], lambda _: None)[-1]
+    dvc(tree, environment(tree), ["cache", "dir", "--local", cache], lambda _: None)
+    _link_sources(checkout, tree)
+    (tree / _READY).touch()
+
+
+def set_overrides(params: Path, overrides: Sequence[str]) -> None:
+    """Sets each ``section.key=value`` in a params file. Raises UserError naming the one that does not fit."""
+    document = round_trip_yaml().load(params.read_text(encoding="utf-8"))
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals:
+            raise UserError(f"override {override!r}: write it as section.key=value.")
+        value: Any = yaml.safe_load(text)
+        for name in reversed(key.split(".")):
+            value = {name: value}
+        overlay(document, value, Path(f"override {override!r}"))
+    text_out = StringIO()
+    round_trip_yaml().dump(document, text_out)
+    checked(yaml.safe_load(text_out.getvalue()), Path(f"{params.name} with the overrides"), Params)
+    write_text(params, text_out.getvalue())
+
+
+def _link_sources(checkout: Path, tree: Path) -> None:
+    """Local files that the params name and that are not in git are read where they are."""
+    source = yaml.safe_load((tree / paths.PARAMS).read_text(encoding="utf-8"))["ingest"]["source"]
+    patterns = [pattern for split in (source.get("paths") or {}).values() for pattern in split]
+    for first in {Path(pattern).parts[0] for pattern in patterns if not Path(pattern).is_absolute()}:
+        names = [path.name for path in checkout.glob(first)]
+        for name in names:
+            if not (tree / name).exists():
+                (tree / name).symlink_to(checkout / name)

@@ -1,0 +1,96 @@
+"""The factory's day against real servers: `make e2e` prints a transcript.
+
+Prefect and MLflow on PostgreSQL (from Debian packages), MLflow's files in an S3 store, workers, a small corpus:
+deploy → train → register → train better → gate → promote → the results elsewhere by DVC's remote → summarize a folder →
+no drift → another corpus → drift → train again → rollback → backup and restore.
+"""
+
+import json
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.behaviour.corpus import made_up_pair, make_project, set_params
+from tests.demonstration.registry import Shell, commit
+from tests.demonstration.stack import stack
+from tests.servers import BUCKET
+
+NUM_PAIRS, NUM_DOCUMENTS = 3000, 120
+WAIT = "--watch --watch-timeout 3600"
+
+
+def write_documents(project: Path) -> None:
+    """Two folders of documents: like the corpus, and longer ones of words that it does not have."""
+    rng = random.Random(9)
+    same = [made_up_pair(rng)["text"] for _ in range(NUM_DOCUMENTS)]
+    words = [chr(rng.randrange(0x3B1, 0x3C9)) * rng.randrange(2, 9) for _ in range(200)]
+    other = [" ".join(rng.choice(words) for _ in range(90)) + "." for _ in range(NUM_DOCUMENTS)]
+    for name, documents in (("same", same), ("other", other)):
+        (project / f".cache/{name}").mkdir(parents=True)
+        lines = "".join(json.dumps({"document": document}) + "\n" for document in documents)
+        (project / f".cache/{name}/documents.jsonl").write_text(lines)
+
+
+def story(shell: Shell) -> None:
+    """The commands, in order."""
+    train = f"prefect deployment run train/train {WAIT}"
+    shell(f"dvc remote add --local --default store s3://{BUCKET}/dvc")
+    shell("dvc remote modify --local store endpointurl $AWS_ENDPOINT_URL")
+    shell("python -m pipeline.flows.healing && prefect --no-prompt deploy --all", lines=12)
+    shell(f"""{train} --param 'overrides=["train.max_steps=8"]'""", lines=3)
+    shell(f"{train} --param push=true", lines=3)
+    shell("seq2sum models")
+    shell("git clone --quiet . ../elsewhere && cp .dvc/config.local ../elsewhere/.dvc/")
+    shell("cd ../elsewhere && dvc pull --run-cache --allow-missing", lines=2)
+    shell("cd ../elsewhere && dvc repro --pull | tee repro.log", lines=40)
+    # None but the stage that always runs.
+    shell("cd ../elsewhere && test $(grep -c '^> ' repro.log) = 1")
+    for name in ("same", "other"):
+        batch = f'--param source="$PWD/.cache/{name}" --param target="$PWD/.cache/{name}-summaries"'
+        shell(f"prefect deployment run summarize/summarize {WAIT} {batch}", lines=3)
+        shell(f'prefect deployment run monitor/monitor {WAIT} --param batch="$PWD/.cache/{name}-summaries"', lines=3)
+        shell("prefect flow-run ls --flow-name train", lines=12)
+    # The drift's training finds all its work done, for nothing has changed: one version, one MLflow run.
+    shell("until prefect flow-run ls --flow-name train --state COMPLETED | grep -c train | grep -q 3; do sleep 3; done")
+    shell("seq2sum models")
+    shell("seq2sum rollback --reason 'a drill'")
+    shell("seq2sum history")
+    shell("prefect artifact ls", lines=30)
+    shell("pg_dump -Fc -f backup $STORE && createdb --maintenance-db=$STORE restored")
+    shell("pg_restore -d ${STORE%mlflow}restored backup")
+    shell("export MLFLOW_TRACKING_URI=$RESTORED; seq2sum history && seq2sum ledger verify")
+
+
+def main() -> None:
+    """Needs some minutes; prints as it goes."""
+    temporary = Path(tempfile.mkdtemp(prefix="seq2sum-factory-"))
+    project, server = temporary / "project", temporary / "server"
+    make_project(project, NUM_PAIRS)
+    # The tests' model is tiny: its latency is noise.
+    changes = {"train.pretrain.max_steps": 0, "train.reward.max_steps": 0, "promote.max_latency_growth": 50.0}
+    set_params(project, changes)
+    commit(project, "a small corpus")
+    write_documents(project)
+    settings = {
+        "PYTHONPATH": f"{project / 'src'}:{project}", "SEQ2SUM_DEVICE": "cpu",
+        # Of this process alone: whoever gets a device ends what else is on it.
+        "SEQ2SUM_DEVICES": f"fake{os.getpid()}",
+        "SEQ2SUM_THREADS": "1", "SEQ2SUM_WORKERS": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "160",
+    }  # fmt: skip
+    began = time.monotonic()
+    try:
+        with stack(project, server, settings) as environment:
+            story(Shell(project, environment))
+    except BaseException:
+        print(f"the logs are in {server}", file=sys.stderr)
+        raise
+    print(f"\n{time.monotonic() - began:.0f} s in all")
+    shutil.rmtree(temporary)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""A factory of one worker on a real Prefect server; `make chaos` plays the longer rounds."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Cancelling
+
+from tests.demonstration.chaos import Factory, play_round, slots, start_runs, states
+from tests.servers import wait_for
+
+DAY = 86_400
+
+
+@pytest.fixture(scope="module")
+def factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Factory]:
+    running = Factory(tmp_path_factory.mktemp("factory"))
+    try:
+        running.start()
+        with temporary_settings({PREFECT_API_URL: running.server.api}):
+            yield running
+    finally:
+        running.stop()
+
+
+@pytest.mark.slow
+def test_a_killed_trainer_is_started_again_and_ends_in_the_same(factory: Factory) -> None:
+    assert "1 processes" in play_round(factory, "trainer", 2.0, 2)
+
+
+@pytest.mark.slow
+def test_cancelling_ends_all_processes_and_leaves_checkpoint_and_device(factory: Factory) -> None:
+    (run,) = start_runs(["train.seed=9"])
+    checkpoint = factory.project / ".cache/checkpoints/9/state.json"
+    wait_for(checkpoint.exists, 300)
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(run, Cancelling())
+    wait_for(lambda: states([run]) == ["CANCELLED"], 300)
+    wait_for(lambda: not factory.flows(), 60)
+    assert factory.trainers() == factory.find("-m", "dvc") == []
+    assert json.loads(checkpoint.read_text())[0] > 0
+    wait_for(lambda: slots() == 0, 90)
+
+
+def test_a_schedule_makes_runs(factory: Factory) -> None:
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name("maintain/maintain")
+        mine = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[deployment.id]))
+        wait_for(lambda: client.read_flow_runs(flow_run_filter=mine), 120)
+
+
+def test_what_is_old_is_listed_first_and_removed_when_asked(factory: Factory) -> None:
+    checkpoints = factory.project / ".cache/checkpoints"
+    for name, age in (("old", 3 * DAY), ("new", 0)):
+        (checkpoints / name).mkdir(parents=True)
+        for path in (checkpoints / name / "state.json", checkpoints / name):
+            path.touch()
+            os.utime(path, (time.time() - age,) * 2)
+    for arguments, left in (([], {"old", "new"}), (["--remove"], {"new"})):
+        maintain(factory, "--keep-days", "2", *arguments)
+        assert {path.name for path in checkpoints.iterdir()} & {"old", "new"} == left
+
+
+def maintain(factory: Factory, *arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.flows.maintain", *arguments],
+        cwd=factory.project, env=factory.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr

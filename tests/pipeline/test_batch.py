@@ -1,0 +1,99 @@
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.batch import read_measures, summarize_folder
+from seq2sum.drift import MEASURES
+from seq2sum.errors import UserError
+from seq2sum.summarize import Summarizer
+from tests.pipeline.tracking.project import make_model
+
+GOOD = [f"The ferry number {number} leaves at noon and comes back before dark." for number in range(7)]
+BAD_LINES = ["{not json", "[]", '{"text": ""}', '{"text": 3}', '{"other": "x"}', '{"text": "bell \\u0007"}']
+
+
+@pytest.fixture(scope="module")
+def summarizer(tmp_path_factory: pytest.TempPathFactory) -> Summarizer:
+    folder = tmp_path_factory.mktemp("model") / "summarizer"
+    make_model(folder)
+    return Summarizer.load(folder)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Bad lines between good ones, an empty line, and the same documents as CSV and Parquet."""
+    folder = tmp_path / "source"
+    (folder / "below").mkdir(parents=True)
+    lines = [json.dumps({"text": text}) for text in GOOD]
+    mixed = [*lines[:3], *BAD_LINES, "", *lines[3:]]
+    (folder / "a.jsonl").write_text("\n".join(mixed) + "\n")
+    (folder / "b.csv").write_text("text\n" + "".join(f'"{text}"\n' for text in GOOD))
+    pq.write_table(pa.table({"text": [*GOOD, None]}), folder / "below/c.parquet")
+    return folder
+
+
+def rows_of(target: Path, name: str) -> list[dict[str, object]]:
+    parts = sorted((target / name).glob("*.parquet"))
+    return [row for part in parts for row in pq.read_table(part).to_pylist()]
+
+
+def test_every_row_gets_one_row_in_order_and_bad_ones_a_reason(tmp_path, source, summarizer):
+    target = tmp_path / "target"
+    work = summarize_folder(source, target, "text", "3", summarizer, 4)
+    assert (work.num_rows, work.num_rejected, work.num_skipped) == (13 + 7 + 8, 7, 0)
+    rows = rows_of(target, "a.jsonl")
+    assert [row["row"] for row in rows] == [*range(1, 10), *range(11, 15)]
+    assert [row["summary"] is None for row in rows] == [False] * 3 + [True] * 6 + [False] * 4
+    assert all((row["rejected"] is None) == (row["summary"] is not None) for row in rows)
+    alone = [summary.text for summary in summarizer.summarize(GOOD, summarizer.search)]
+    for name in ("a.jsonl", "b.csv", "below/c.parquet"):
+        assert [row["summary"] for row in rows_of(target, name) if row["summary"] is not None] == alone
+    rejected = [json.loads(line) for line in (target / "rejected.jsonl").read_text().splitlines()]
+    assert [row["row"] for row in rejected if row["file"] == "a.jsonl"] == [*range(4, 10)]
+    assert [row["row"] for row in rejected if row["file"] == "below/c.parquet"] == [8]
+    assert "U+0007" in rejected[5]["reason"]
+    assert {name: len(values) for name, values in read_measures(target).items()} == dict.fromkeys(MEASURES, 21)
+
+
+def test_a_killed_batch_goes_on_after_its_last_chunk_and_ends_in_the_same(tmp_path, source, summarizer):
+    def kill(num_rows: int) -> None:
+        if num_rows >= 15:
+            raise KeyboardInterrupt
+
+    whole, target = tmp_path / "whole", tmp_path / "target"
+    summarize_folder(source, whole, "text", "3", summarizer, 4)
+    with pytest.raises(KeyboardInterrupt):
+        summarize_folder(source, target, "text", "3", summarizer, 4, kill)
+    work = summarize_folder(source, target, "text", "3", summarizer, 4)
+    assert work.num_skipped == 17
+    assert {path.relative_to(target): path.read_bytes() for path in target.rglob("*") if path.is_file()} == {
+        path.relative_to(whole): path.read_bytes() for path in whole.rglob("*") if path.is_file()
+    }
+
+
+def test_a_file_that_grew_shrank_or_changed_is_summarized_as_it_is_now(tmp_path, summarizer):
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    for documents, num_skipped in ((GOOD[:6], 0), (GOOD, 4), ([GOOD[1], *GOOD[1:]], 3), (GOOD[:2], 0)):
+        (source / "a.csv").write_text("text\n" + "".join(f'"{text}"\n' for text in documents))
+        work = summarize_folder(source, target, "text", "3", summarizer, 4)
+        assert work.num_skipped == num_skipped
+        alone = [summary.text for summary in summarizer.summarize(documents, summarizer.search)]
+        assert [row["summary"] for row in rows_of(target, "a.csv")] == alone
+
+
+def test_chunks_of_another_model_are_not_mixed_in(tmp_path, source, summarizer):
+    summarize_folder(source, tmp_path / "target", "text", "3", summarizer, 4)
+    with pytest.raises(UserError, match="made otherwise"):
+        summarize_folder(source, tmp_path / "target", "text", "4", summarizer, 4)
+
+
+def test_a_damaged_table_is_named(tmp_path, summarizer):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "x.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(UserError, match=r"x\.parquet"):
+        summarize_folder(source, tmp_path / "target", "text", "3", summarizer, 4)
