@@ -53,7 +53,8 @@ def devices() -> list[str]:
 def leased(num_devices: int, flow_run_id: UUID, log: logging.LoggerAdapter[logging.Logger]) -> Iterator[dict[str, str]]:
     """Waits for so many devices of this machine and holds them; the environment for the commands that use them.
 
-    If the lease can't be renewed, the block is cancelled. Raises UserError if the machine has fewer devices.
+    On several devices a training is as many processes. If the lease can't be renewed, the block is cancelled.
+    Raises UserError if the machine has fewer devices.
     """
     known = devices()
     if not 1 <= num_devices <= len(known):
@@ -65,7 +66,8 @@ def leased(num_devices: int, flow_run_id: UUID, log: logging.LoggerAdapter[loggi
         _evict(own, log)
         log.info("leased %s", ", ".join(own))
         visible = "" if chosen == (CPU,) else ",".join(chosen)
-        yield {LEASE_VARIABLE: " ".join(own), "CUDA_VISIBLE_DEVICES": visible}
+        processes = {"SEQ2SUM_PROCESSES": str(num_devices)} if num_devices > 1 else {}
+        yield {LEASE_VARIABLE: " ".join(own), "CUDA_VISIBLE_DEVICES": visible} | processes
 
 
 def _acquire(

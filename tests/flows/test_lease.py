@@ -40,11 +40,13 @@ def test_the_device_of_a_killed_holder_is_free_and_its_trainer_gone():
     trainer = int(holder.stdout.readline())
     with leased(1, uuid4(), LOG) as device:
         assert device["CUDA_VISIBLE_DEVICES"] == DEVICES[1]
+        assert "SEQ2SUM_PROCESSES" not in device
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert psutil.pid_exists(trainer)
     with leased(2, uuid4(), LOG) as device:
         assert device["CUDA_VISIBLE_DEVICES"].split(",") == DEVICES
+        assert device["SEQ2SUM_PROCESSES"] == "2"
         assert len(device[LEASE_VARIABLE].split()) == 2
         assert not psutil.pid_exists(trainer) or psutil.Process(trainer).status() == psutil.STATUS_ZOMBIE
 
