@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from tqdm import tqdm
@@ -263,7 +264,10 @@ def test_killed_at_any_moment_the_result_is_that_of_an_undisturbed_run(tmp_path)
     for _ in range(NUM_KILLS):
         process = context.Process(target=run_with_own_locks, args=(folder, params))
         process.start()
-        time.sleep(rng.uniform(0.02, 0.25))
+        # Its own seconds: on a busy machine it would else be killed before it has done anything.
+        moment = rng.uniform(0.02, 0.25)
+        while process.is_alive() and sum(psutil.Process(process.pid).cpu_times()[:2]) < moment:
+            time.sleep(0.005)
         assert process.is_alive(), "it ended before it could be killed"
         process.kill()
         process.join()
