@@ -15,8 +15,8 @@ WORKER = """
 import sys, time
 from pathlib import Path
 from pipeline.supervision import end_with_starter, exclusive, stop_when_asked
-end_with_starter()
 should_stop = stop_when_asked()
+end_with_starter()
 with exclusive(Path(sys.argv[1])):
     Path(sys.argv[1], "started").write_text(str(__import__("os").getpid()))
     while not should_stop():
