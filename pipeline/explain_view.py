@@ -8,8 +8,6 @@ from typing import Any
 from pipeline.terminal import coloured, columns, has_colours
 from seq2sum.explain import Explanation
 
-# From this share of copying on a word counts as copied.
-MOSTLY = 0.5
 _COPIED, _GENERATED = "green", "yellow"
 _MOST_LOOKED_AT = 3
 
@@ -35,13 +33,9 @@ class WordOrigin:
     text: str
     probability: float
     copied: float
+    is_copied: bool
     sources: tuple[Place, ...]
     looked_at: tuple[Place, ...]
-
-    @property
-    def is_copied(self) -> bool:
-        """Whether it was copied rather than generated."""
-        return self.copied >= MOSTLY
 
 
 def word_origins(document: str, explanation: Explanation) -> list[WordOrigin]:
@@ -54,7 +48,7 @@ def word_origins(document: str, explanation: Explanation) -> list[WordOrigin]:
             pair for origin in explanation.origins[word.first : word.last] for pair in enumerate(origin.attention)
         ]
         places = [_places(document, spans, word_of, weighted) for weighted in (word.sources, looked_at)]
-        found.append(WordOrigin(word.text, word.probability, word.copied, *places))
+        found.append(WordOrigin(word.text, word.probability, word.copied, word.is_copied, *places))
     return found
 
 

@@ -1,7 +1,7 @@
 """How large a network, how long its inputs and how much training a corpus wants, judged by its size and lengths.
 
-Networks, rates and steps are those of presets/, measured on corpora of 13,000 to 25,000 pairs (benchmarks/quality.json,
-ARCHITECTURE.md); for smaller and larger ones they are carried on in the direction in which these differ.
+Networks, rates and steps up to FULL_PAIRS pairs are those of presets/, measured on corpora of 13,000 to 25,000 pairs
+(benchmarks/quality.json, ARCHITECTURE.md); for smaller and larger corpora they are a start, not an optimum.
 """
 
 import math
@@ -18,7 +18,8 @@ from seq2sum.evaluation.verdict import ENOUGH_PAIRS, MUCH_UNREAD
 
 # Texts by which lengths and speed are estimated.
 SAMPLE_PAIRS = 3_000
-# Pairs from which on the default and the full network were measured; below the first presets/small.yaml is better.
+# Below the first presets/small.yaml was better; from the second on, which is a guess, the network is that of
+# presets/full.yaml.
 DEFAULT_PAIRS, FULL_PAIRS = 15_000, 60_000
 # Below this the small preset's network has more weights than the corpus has words to learn them from.
 TINY_PAIRS = 3_000
@@ -141,7 +142,11 @@ def _training(num_pairs: int, tokens_per_pair: float, batch_tokens: int) -> Iter
     preset = f"that of presets/{'small' if is_small else 'default'}.yaml"
     yield Choice("train.pretrain.max_steps", pretrain, f"{why}; pretraining learns from the documents alone")
     yield Choice("train.pretrain.learning_rate", rates[0], preset)
-    yield Choice("train.max_steps", steps, f"about {steps / a_pass:.0f} passes of {a_pass:.0f} steps")
+    yield Choice(
+        "train.max_steps",
+        steps,
+        f"about {steps / a_pass:.0f} passes" + (f" of {a_pass:.0f} steps" if a_pass >= 1 else ""),
+    )
     yield Choice("train.learning_rate", rates[1], preset)
     yield Choice("train.warmup_steps", min(200, steps // 8), "an eighth of the steps, at most 200")
     yield Choice("train.average_best", 3 if is_small else 1, "steadier on a small corpus" if is_small else "the best")
@@ -153,10 +158,9 @@ def _training(num_pairs: int, tokens_per_pair: float, batch_tokens: int) -> Iter
 def _script(summaries: Sequence[str]) -> Iterator[Choice]:
     """The tokenizer for words of any script, where ROUGE's own sees little."""
     unread = unread_share(summaries, RougeParams(stemmer=True, tokenizer="rouge"))
-    if unread > MUCH_UNREAD:
-        reason = f"ROUGE's own tokenizer sees nothing in {unread:.0%} of the summaries' words"
-        for key in ("evaluate.search.risk_tokenizer", "evaluate.rouge.tokenizer", "train.reward.tokenizer"):
-            yield Choice(key, "unicode", reason)
+    reason = f"ROUGE's own tokenizer sees nothing in {unread:.0%} of the summaries' words"
+    for key in ("evaluate.search.risk_tokenizer", "evaluate.rouge.tokenizer", "train.reward.tokenizer"):
+        yield Choice(key, "unicode" if unread > MUCH_UNREAD else "rouge", reason)
 
 
 def warnings(corpus: Corpus) -> list[str]:

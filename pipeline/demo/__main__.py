@@ -1,6 +1,7 @@
 """`python -m pipeline.demo`: serves the page to try a model on."""
 
 import contextlib
+import sqlite3
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +46,12 @@ def demo(
                 challenger = folders.enter_context(aliased_folder(registry.CHALLENGER))
         if challenger is not None:
             shown.append(ShownModel.load(registry.CHALLENGER, challenger, device))
-        app = create_app(shown, Votes(votes), allowed_hosts.split(","))
+        kept = Votes(votes)
+        try:
+            kept.counts()
+        except sqlite3.Error as error:
+            raise UserError(f"{votes}: no store of votes ({error}). Name another file with --votes.") from error
+        app = create_app(shown, kept, allowed_hosts.split(","))
         print(f"Open http://{host}:{port}/ (Ctrl-C ends it)", flush=True)
         uvicorn.run(app, host=host, port=port, log_level="warning")
 

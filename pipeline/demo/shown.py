@@ -81,6 +81,7 @@ class ShownModel:
                     "last": word.last,
                     "probability": _rounded(word.probability),
                     "copied": _rounded(word.copied),
+                    "in_document": bool(word.sources),
                     "sources": [[position, _rounded(weight)] for position, weight in word.sources if weight >= 0.01],
                 }
                 for word in found.words

@@ -55,8 +55,8 @@ class Votes:
         with self._opened() as store:
             return dict(store.execute("SELECT choice, COUNT(*) FROM votes GROUP BY choice").fetchall())
 
-    def pairs(self) -> Iterator[str]:
-        """The votes for one of two as JSON lines of document and summary, which `ingest` reads, and what it beat.
+    def pairs(self, document_name: str, summary_name: str) -> Iterator[str]:
+        """The votes for one of two as JSON lines under these names, which `ingest` reads, and what the summary beat.
 
         Whether both are good or neither is, that teaches nothing that a pair could say.
         """
@@ -67,7 +67,7 @@ class Votes:
             ).fetchall()
         for document, champion, challenger, choice in rows:
             summary, rejected = (champion, challenger) if choice == "champion" else (challenger, champion)
-            pair = {"document": document, "summary": summary, "rejected": rejected}
+            pair = {document_name: document, summary_name: summary, "rejected": rejected}
             yield json.dumps(pair, ensure_ascii=False) + "\n"
 
     @contextlib.contextmanager

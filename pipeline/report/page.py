@@ -74,9 +74,8 @@ def _figures(facts: Facts) -> dict[str, str]:
     }
     of_documents = length_histograms({"documents": count_words(facts.documents)})["documents"]
     summaries = {"reference": count_words(outputs.references), MODEL: count_words(outputs.hypotheses[MODEL])}
-    groups = scores_by_length(
-        count_words(facts.documents), {name: of_system.values["rouge1"] for name, of_system in outputs.scores.items()}
-    )
+    rouge1 = {names[system]: scores.values["rouge1"] for system, scores in outputs.scores.items()}
+    groups = scores_by_length(count_words(facts.documents), rouge1)
     histograms = [(name, list(columns.items())) for name, columns in facts.histograms.items()]
     drawn = {
         "rouge": figures.intervals_figure(systems, "F1 × 100, with 95 % intervals"),

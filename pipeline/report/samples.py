@@ -10,8 +10,6 @@ from seq2sum.evaluation.system_outputs import MODEL, SystemOutputs
 from seq2sum.explain import Explanation, Word, explain, segments
 from seq2sum.summarize import Summarizer
 
-# Of a word's probability: from here on it counts as copied.
-COPIED = 0.5
 # A place counts as a source if at least this share of a word was copied from it.
 _LEAST_WEIGHT = 0.1
 
@@ -22,11 +20,6 @@ class ShownWord:
 
     word: Word
     sources: tuple[str, ...]
-
-    @property
-    def is_copied(self) -> bool:
-        """Whether copying has the larger share of its probability."""
-        return self.word.copied >= COPIED
 
 
 @dataclass(frozen=True)
@@ -46,7 +39,7 @@ class Sample:
     @property
     def num_copied(self) -> int:
         """How many of the words are copied."""
-        return sum(word.is_copied for word in self.words)
+        return sum(shown.word.is_copied for shown in self.words)
 
 
 def ranked(outputs: SystemOutputs, num_samples: int) -> dict[str, list[int]]:

@@ -49,6 +49,11 @@ class Word:
     copied: float
     sources: tuple[tuple[int, float], ...]
 
+    @property
+    def is_copied(self) -> bool:
+        """Whether it was rather copied than generated."""
+        return self.copied >= 0.5
+
 
 @dataclass(frozen=True)
 class Explanation:

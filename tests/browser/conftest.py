@@ -12,7 +12,7 @@ from selenium.webdriver.chrome.service import Service
 
 from tests.demo.served import REPO, Served, served_page
 
-# Kept by CI as artifacts; git ignores the folder.
+# To be looked at; git ignores the folder.
 SCREENSHOTS = REPO / ".cache" / "screenshots"
 WIDTHS = {"desktop": 1280, "narrow": 390}
 

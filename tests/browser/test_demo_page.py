@@ -1,6 +1,8 @@
 """The page as a person meets it, in a real browser; pictures go to .cache/screenshots."""
 
+import contextlib
 import json
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -167,6 +169,10 @@ def test_two_models_are_compared_and_the_vote_is_kept(page: Chrome, served: Serv
     }
     assert texts[0] == summaries.pop(chosen)
     assert [texts[1]] == list(summaries.values())
+    with contextlib.closing(sqlite3.connect(served.votes)) as store:
+        kept = store.execute("SELECT choice, champion, challenger FROM votes ORDER BY id DESC LIMIT 1").fetchone()
+    assert kept[0] == chosen
+    assert kept[1 if chosen == "champion" else 2].split() == texts[0]
 
 
 def test_a_batch_shows_progress_and_can_be_downloaded(

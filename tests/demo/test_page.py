@@ -16,6 +16,7 @@ import pytest
 
 from pipeline.demo import app as demo_app
 from seq2sum.activations import reading_activations
+from seq2sum.data.sources.rows import read_rows
 from seq2sum.explain import explain
 from seq2sum.summarize import Summarizer
 from tests.demo.served import SEARCH, TEXT, Served, served_page
@@ -124,7 +125,9 @@ def test_gates_are_those_of_the_reference_in_order(client: httpx.Client, served:
     assert len(told["source_pieces"]) == rows.shape[1]
 
 
-def test_votes_are_kept_and_become_pairs_that_the_pipeline_reads(client: httpx.Client, served: Served) -> None:
+def test_votes_are_kept_and_become_pairs_that_the_pipeline_reads(
+    client: httpx.Client, served: Served, tmp_path: Path
+) -> None:
     summaries = {"champion": "a ferry", "challenger": "ein Schiff 😀"}
     for choice in ("challenger", "both", "champion", "neither", "challenger"):
         counts = client.post("/api/votes", json={"document": TEXT, "choice": choice, **summaries}).json()
@@ -137,6 +140,9 @@ def test_votes_are_kept_and_become_pairs_that_the_pipeline_reads(client: httpx.C
         ("ein Schiff 😀", "a ferry"),
     ]
     assert {pair["document"] for pair in pairs} == {TEXT}
+    named = tmp_path / "votes.jsonl"
+    named.write_bytes(client.get("/api/votes.jsonl?document=body&summary=subject").content)
+    assert [row["subject"] for _, row in read_rows(named, ["body", "subject"])] == [pair["summary"] for pair in pairs]
     with sqlite3.connect(served.votes) as store:
         models = store.execute("SELECT DISTINCT champion_model, challenger_model FROM votes").fetchall()
     assert [len(one) for one in models[0]] == [64, 64]

@@ -19,11 +19,12 @@ function side(title, answer) {
   return made;
 }
 
+// `search` gives the changes to a model's own settings.
 export async function compare(text, search) {
   const names = ["champion", "challenger"];
   const answers = {};
   for (const model of names) {
-    await stream("api/summarize", { document: text, model, search }, (event) => {
+    await stream("api/summarize", { document: text, model, search: search(model) }, (event) => {
       if (event.summaries) answers[model] = event;
     });
   }

@@ -30,23 +30,28 @@ function showSlider(id) {
 
 function useSettingsOf(model) {
   const { search, encoder } = models[model];
-  for (const id of SLIDERS) $(id).value = search[id];
+  for (const id of SLIDERS) {
+    $(id).max = Math.max($(id).max, search[id]);
+    $(id).value = search[id];
+  }
   $("source_support").checked = search.source_support;
   $("risk").checked = search.risk_samples > 0;
   [...SLIDERS, "best"].forEach(showSlider);
   $("direction-row").hidden = encoder !== "bilstm";
 }
 
-function search() {
-  const own = models[modelName()].search;
-  const changes = Object.fromEntries(SLIDERS.map((id) => [id, Number($(id).value)]));
-  changes.source_support = $("source_support").checked;
-  changes.risk_samples = $("risk").checked ? own.risk_samples || 16 : 0;
-  changes.max_tokens = Math.max(own.max_tokens, changes.min_tokens);
+// What was changed in the settings. The rest is each model's own.
+function search(name = modelName()) {
+  const [own, shown] = [models[name].search, models[modelName()].search];
+  const changes = Object.fromEntries(SLIDERS.map((id) => [id, Number($(id).value)]).filter(([id, value]) => value !== shown[id]));
+  if ($("source_support").checked !== shown.source_support) changes.source_support = $("source_support").checked;
+  if ($("risk").checked !== shown.risk_samples > 0) changes.risk_samples = $("risk").checked ? own.risk_samples || 16 : 0;
+  if (changes.min_tokens > own.max_tokens) changes.max_tokens = changes.min_tokens;
   return changes;
 }
 
 async function summarize() {
+  if ($("go").disabled) return; // one is being written
   const text = $("document").value;
   $("error").textContent = "";
   $("go").disabled = true;
@@ -108,12 +113,13 @@ function showExplanation(found) {
   $("gates-map").replaceChildren();
   showAllSources();
   const numColumns = found.source_pieces.length;
+  const most = Math.max(...found.attention.flat());
   heatMap($("attention-map"), {
     label: "Attention of each piece of the summary to each piece of the document",
     rows: found.pieces.map((piece, place) => (place === found.pieces.length - 1 ? "(end)" : piece.text.trim() || "␣")),
     numColumns,
     rowHeight: 20,
-    values: found.attention.flat(),
+    values: found.attention.flat().map((weight) => weight / most),
     tell: (row, column) =>
       `“${found.pieces[row].text.trim()}” looked at “${found.source_pieces[column].trim()}”: ${(100 * found.attention[row][column]).toFixed(1)} %`,
     onCell: (_, column) => point($("text"), column),
@@ -174,7 +180,7 @@ $("example").addEventListener("click", () => ($("document").value = EXAMPLE));
 $("compare").addEventListener("click", async () => {
   $("error").textContent = "";
   $("compare").disabled = true;
-  await compare($("document").value, search()).catch(fail);
+  await compare($("document").value, search).catch(fail);
   $("compare").disabled = false;
 });
 acceptFiles($("form"), $("file"), async (file) => {

@@ -32,7 +32,9 @@ export async function stream(path, body, onEvent, signal) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await reader.read().catch((error) => {
+      throw error.name === "AbortError" ? error : new Error("The server stopped answering. Is it still running?");
+    });
     if (done) break;
     const lines = (rest + value).split("\n");
     rest = lines.pop();

@@ -98,6 +98,6 @@ function placesOf(word, { source_pieces: pieces }) {
 export function describe(word, explanation) {
   const share = isCopied(word) ? `copied (${percent(word.copied)})` : `generated (${percent(1 - word.copied)})`;
   const places = placesOf(word, explanation).slice(0, 3).map(({ text, weight }) => `“${text}” ${percent(weight)}`);
-  const from = places.length ? `; from ${places.join(", ")}` : "; its pieces do not stand in the document";
+  const from = places.length ? `; from ${places.join(", ")}` : word.in_document ? "" : "; its pieces do not stand in the document";
   return `${word.text}: ${share}, probability ${percent(word.probability)}${from}.`;
 }
