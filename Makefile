@@ -8,7 +8,7 @@ include scripts/environment.sh
 
 PRESET ?= default
 
-.PHONY: help setup run full preset study bench simulate-gate demo demo-registry demo-spark flow deploy stack e2e chaos test test-browser check docs lint types contracts format lock clean
+.PHONY: help setup run full preset study bench simulate-gate demo demo-registry demo-spark flow deploy stack e2e chaos test test-browser check reference docs lint types contracts format lock clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -16,7 +16,7 @@ help: ## Show this list
 setup: ## Make .venv as requirements/ locks it (every other target does so by itself)
 	@scripts/setup.sh
 
-run: setup ## Run the pipeline on the default corpus, then register and show the result
+run: setup ## Run the pipeline as params.yaml says, then register and show the result
 	dvc repro
 	python -m pipeline.publish
 
@@ -72,8 +72,10 @@ test-browser: setup ## Test the page in headless Chromium (needs Debian's chromi
 
 check: lint types contracts test ## All that CI checks: lint, types, import contracts, tests
 
-docs: setup ## Write the reference from the code and build the pages: docs/_build/html/index.html; broken links fail
+reference: setup ## Write docs/reference from the code
 	PYTHONPATH=. python docs/generate.py
+
+docs: setup ## Build the documentation's pages: docs/_build/html/index.html; broken links fail
 	sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
 
 lint: setup

@@ -137,6 +137,8 @@ def summarize(
             documents, summarizer.summarize_best(texts, search, best or 1, progress), strict=True
         ):
             print(json_line(document, found, best) if json_lines else plain_lines(found, best))
+            if found[0].truncated and not json_lines:
+                print(f"{document.source}: longer than the model reads; its end was left out", file=sys.stderr)
 
 
 def json_line(document: Document, found: "list[Summary]", best: int | None) -> str:

@@ -20,9 +20,14 @@ def read_documents(name: str, lines: bool) -> list[Document]:
 
     Raises UserError naming the file, and the line where there is one, that can't be read or has no text.
     """
+    if not lines and name.endswith((".csv", ".tsv", ".parquet")):
+        raise UserError(
+            f'{name}: a table, not a text. Give JSON Lines with a field "document", or a document a line with --lines; '
+            "`seq2sum evaluate` and the page of `make demo` read tables."
+        )
     text = _read_text(name)
     if not text.strip():
-        raise UserError(f"{name}: empty.")
+        raise UserError(f"{'standard input' if name == '-' else name}: empty.")
     if name.endswith(".jsonl"):
         numbered = enumerate(text.split("\n"), start=1)
         documents = [

@@ -100,11 +100,15 @@ def require_unchanged(params: Path, lock: Path) -> None:
         raise UserError(f"{params}: {', '.join(changed)} changed since the results were made. Run `dvc repro` first.")
 
 
-def tracked_files(lock: Path) -> dict[Path, TrackedFile]:
-    """All files and folders that dvc.lock has a hash of. Raises UserError if the file is missing or no lock file."""
+def tracked_files(lock: Path, without: Collection[str] = ()) -> dict[Path, TrackedFile]:
+    """All files and folders that dvc.lock has a hash of, those of the stages ``without`` left out.
+
+    Raises UserError if the file is missing or no lock file.
+    """
     try:
-        stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"].values()
-        entries = [entry for stage in stages for kind in ("deps", "outs") for entry in stage.get(kind, [])]
+        stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+        wanted = [stage for name, stage in stages.items() if name not in without]
+        entries = [entry for stage in wanted for kind in ("deps", "outs") for entry in stage.get(kind, [])]
         files = [TrackedFile(Path(entry["path"]), entry["md5"], entry["size"]) for entry in entries if "md5" in entry]
     except FileNotFoundError as error:
         raise UserError(f"{lock}: not found. Run `dvc repro` first.") from error

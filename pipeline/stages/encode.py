@@ -16,7 +16,7 @@ def encode(params: Params) -> None:
     with replaced_folder(paths.ENCODED) as folder:
         info = encode_pairs(tables, tokenizer, params.encode, folder, num_workers())
     for name, counts in info["splits"].items():
-        print(f"  {name:<6}" + ", ".join(f"{key} {count:,}" for key, count in counts.items()), flush=True)
+        print(f"  {name:<9}" + ", ".join(f"{key} {count:,}" for key, count in counts.items()), flush=True)
 
 
 if __name__ == "__main__":

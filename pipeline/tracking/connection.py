@@ -1,6 +1,7 @@
 """Where MLflow is, and with how much patience it is spoken to."""
 
 import contextlib
+import fcntl
 import os
 import re
 import threading
@@ -74,12 +75,26 @@ def connect() -> "MlflowClient":
     from mlflow import MlflowClient
 
     with mlflow_errors():
-        client = MlflowClient()
         if tracking_uri().startswith("sqlite:"):
-            _ask(client)
+            with _alone_with_database():
+                client = MlflowClient()
+                _ask(client)
         else:
+            client = MlflowClient()
             _ask_with_deadline(client)
     return client
+
+
+@contextlib.contextmanager
+def _alone_with_database() -> Iterator[None]:
+    """Lets one process after the other open the database: MLflow makes its tables and fails if another does so too."""
+    database = Path(tracking_uri().removeprefix("sqlite:///"))
+    if not database.parent.is_dir():  # MLflow tells so
+        yield
+        return
+    with database.with_name(f"{database.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _ask(client: "MlflowClient") -> None:

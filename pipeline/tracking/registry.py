@@ -97,7 +97,8 @@ def find_named(client: "MlflowClient", name: str) -> Version:
     known = versions(client)
     found = next((one for one in known if inside == one.number or inside in one.aliases), None)
     if found is None:
-        listed = ", ".join([one.number, *one.aliases][-1] for one in known) or "none; `make run` makes one"
+        named = [f"{one.number} ({', '.join(one.aliases)})" if one.aliases else one.number for one in known]
+        listed = ", ".join(named) or "none; `make run` makes one"
         raise UserError(f"{model!r} has no version {name!r}; there are: {listed}.")
     return found
 

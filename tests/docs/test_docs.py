@@ -23,7 +23,7 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_reference_is_what_the_code_says() -> None:
     stale = [path.name for path, text in pages().items() if path.read_text(encoding="utf-8") != text]
-    assert stale == [], "run `make docs`"
+    assert stale == [], "run `make reference`"
 
 
 def test_the_reference_has_every_key_of_the_params() -> None:

@@ -141,6 +141,7 @@ def test_the_best_are_lines_under_each_other_or_a_list_in_json(model: Path) -> N
         ("gone.txt", None, "gone.txt: No such file"),
         ("empty.txt", b" \n", "empty.txt: empty"),
         ("latin.txt", b"one\ntwo caf\xe9\n", r"latin.txt:2: byte 11 is not UTF-8"),
+        ("rows.csv", b"document\nA text.\n", "rows.csv: a table, not a text"),
         ("image.txt", b"\x89PNG\0", "image.txt: holds null bytes"),
         ("bad.jsonl", b'{"document": "a"}\n{"docu\n', "bad.jsonl:2: expected a JSON object"),
         ("list.jsonl", b"[]\n", "list.jsonl:1: expected a JSON object"),

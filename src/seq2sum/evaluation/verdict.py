@@ -53,7 +53,7 @@ def _causes(report: Mapping[str, Any]) -> list[str]:
             "or raise train.pretrain.max_steps, which learns from the documents alone"
         )
     if train["passes"] < ENOUGH_PASSES:
-        causes.append(f"it read the pairs {train['passes']:.1f} times; raise train.max_steps (or `make full`)")
+        causes.append(f"it read the pairs {train['passes']:.1f} times; raise train.max_steps")
     if train["cut_share"] > LARGE_CUT_SHARE:
         causes.append(
             f"{train['cut_share']:.0%} of the documents were cut before their end; raise encode.max_source_tokens"
