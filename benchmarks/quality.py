@@ -1,6 +1,7 @@
 """Keeps the scores of the evaluation that stands in reports/ as a row of benchmarks/quality.json.
 
-``python -m benchmarks.quality CORPUS PRESET`` after ``dvc repro``; a row of the same corpus, preset and seed gives way.
+``python -m benchmarks.quality CORPUS PRESET`` after ``dvc repro``; a row of the same corpus, preset, seed and changed
+params gives way.
 """
 
 import argparse
@@ -67,7 +68,7 @@ def main() -> None:
     arguments = parser.parse_args()
     new = row(arguments.corpus, arguments.preset)
     rows = json.loads(ROWS.read_bytes()) if ROWS.exists() else []
-    identity = ("corpus", "preset", "seed")
+    identity = ("corpus", "preset", "seed", "changed_params")
     kept = [old for old in rows if any(old[key] != new[key] for key in identity)]
     write_json(ROWS, sorted([*kept, new], key=lambda one: [str(one[key]) for key in identity]))
     print(f"{ROWS}: {len(kept) + 1} rows")

@@ -144,10 +144,9 @@ def test_short_documents_and_other_scripts_are_noticed() -> None:
 def test_the_time_estimate_is_that_of_the_measured_runs() -> None:
     """Of both presets on the default corpus in benchmarks/quality.json, within a third."""
     rows = json.loads((ROOT / "benchmarks/quality.json").read_text(encoding="utf-8"))
-    measured = [row for row in rows if row["corpus"] == "debian"]
+    measured = [row for row in rows if row["corpus"] == "debian" and not row["changed_params"]]
     assert {row["preset"] for row in measured} == {"default", "full"}
     for row in measured:
-        assert not row["changed_params"]
         preset = flat(yaml.safe_load((ROOT / f"presets/{row['preset']}.yaml").read_text(encoding="utf-8")))
         as_run = [
             choice._replace(value=float(preset.get(choice.key, choice.value)))
