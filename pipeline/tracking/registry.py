@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import re
+import shutil
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -105,10 +106,18 @@ def find_named(client: "MlflowClient", name: str) -> Version:
 
 def download(version: Version, folder: Path) -> Path:
     """Downloads all that MLflow loads a version from into ``folder``, unchecked; where it is."""
+    with connection.mlflow_errors():
+        return _download(f"models:/{version.name}/{version.number}", folder)
+
+
+def _download(uri: str, folder: Path) -> Path:
+    """Without bytecode: Python writes it beside code that it imports, in a store on this machine too, and runs it."""
     from mlflow.artifacts import download_artifacts
 
-    with connection.mlflow_errors():
-        return Path(download_artifacts(f"models:/{version.name}/{version.number}", dst_path=str(folder)))
+    fetched = Path(download_artifacts(uri, dst_path=str(folder)))
+    for cached in list(fetched.rglob("__pycache__")):
+        shutil.rmtree(cached)
+    return fetched
 
 
 def fetch(version: Version, folder: Path) -> Path:
@@ -155,8 +164,7 @@ def add_version(
         )
     with tempfile.TemporaryDirectory(prefix="seq2sum-") as temporary:
         # What arrived in the store, MLflow's own files included.
-        arrived = Path(mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=temporary))
-        all_tags = {**tags, CONTENT_TAG: content_hash(arrived)}
+        all_tags = {**tags, CONTENT_TAG: content_hash(_download(logged.model_uri, Path(temporary)))}
     registered = mlflow.register_model(logged.model_uri, connection.model_name(), tags=all_tags)
     mlflow.MlflowClient().update_model_version(registered.name, registered.version, description)
 

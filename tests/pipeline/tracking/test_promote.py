@@ -80,7 +80,7 @@ def test_a_champion_that_changes_while_we_judge_is_judged_against_anew(
 
 
 def test_names_that_are_not_there_are_told_with_those_that_are(registered: Path, client: MlflowClient) -> None:
-    with pytest.raises(UserError, match="no version '7'; there are: challenger, 2, champion"):
+    with pytest.raises(UserError, match=r"no version '7'; there are: 3 \(challenger\), 2, 1 \(champion\)"):
         promote.promote("7")
     with pytest.raises(UserError, match="not a version of 'seq2sum'"):
         registry.find_named(client, "models:/other@champion")

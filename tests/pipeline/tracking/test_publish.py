@@ -220,7 +220,7 @@ def test_the_version_says_what_it_needs_and_where_it_comes_from(client: MlflowCl
     requirements = (folder / "requirements.txt").read_text().split()
     assert all(line.count("==") == 1 and "+" not in line for line in requirements)
     assert {"torch", "tokenizers", "safetensors"} <= {line.partition("==")[0] for line in requirements}
-    assert not [path for path in folder.rglob("*") if path.suffix in {".pkl", ".pt", ".pyc", ".bin"}]
+    assert not [path for path in folder.rglob("*") if path.suffix in {".pkl", ".pt", ".bin"}]
     model = client.get_logged_model(version.source.removeprefix("models:/"))
     assert {metric.key: metric.value for metric in model.metrics}["test/rouge1"] == 40.0
 

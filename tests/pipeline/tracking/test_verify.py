@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from pipeline.tracking import connection
+from pipeline.tracking import connection, registry
 from pipeline.verify import verify
 from seq2sum.errors import UserError
 
@@ -38,6 +38,17 @@ def test_a_version_as_it_was_registered_holds_in_every_point(client: MlflowClien
     assert told["files as in the ledger"] == told["files of version 1"]
     with pytest.raises(UserError, match="no version 'challenger'"):
         verify("challenger")
+
+
+def test_bytecode_that_loading_left_in_the_store_is_not_taken_along(
+    client: MlflowClient, stored: Path, tmp_path: Path
+) -> None:
+    cached = stored / "code/seq2sum/__pycache__"
+    cached.mkdir(exist_ok=True)
+    (cached / "summarize.cpython-311.pyc").write_bytes(b"planted")
+    fetched = registry.fetch(registry.find_named(client, "champion"), tmp_path)
+    assert (fetched / "code/seq2sum/summarize.py").exists()
+    assert not list(fetched.rglob("*.pyc"))
 
 
 def append(path: Path) -> None:
