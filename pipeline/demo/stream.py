@@ -36,7 +36,7 @@ def lines_of(work: Callable[[Send], None]) -> Iterator[str]:
         try:
             work(send)
         except _ClientLeftError:
-            pass
+            _log.info("the asker has left")
         except UserError as error:
             events.put({"error": str(error)})
         except Exception:

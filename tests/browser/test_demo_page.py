@@ -183,7 +183,7 @@ def test_a_batch_shows_progress_and_can_be_downloaded(
     file.write_text("".join(json.dumps({"text": document}) + "\n" for document in documents))
     wait(page, lambda _: page.execute_script("return document.getElementById('model').options.length"))
     get(page, "#batch-file").send_keys(str(file))
-    wait(page, lambda _: "no text under 'document'" in get(page, "#batch-error").text)
+    wait(page, lambda _: "no column 'document'" in get(page, "#batch-error").text)
     put(page, "#column", "text")
     get(page, "#batch-file").send_keys(str(file))
     wait(page, lambda _: get(page, "#download").is_displayed())

@@ -35,7 +35,7 @@ def read_rows(path: Path, columns: Sequence[str] | None) -> Rows:
     rows = _read_parquet(path, columns) if reader is None else reader(lines_of(path), path, columns)
     first = next(rows, None)
     if first is None:
-        raise UserError(f"{path}: holds no rows. Remove it from ingest.source.paths in params.yaml, or write it again.")
+        raise UserError(f"{path}: holds no rows. Leave it out, or write it again.")
     return itertools.chain([first], rows)
 
 
@@ -135,5 +135,5 @@ def _require(path: Path, columns: Sequence[str], found: list[str]) -> None:
             problem = "no column" if column not in found else "more than one column"
             raise UserError(
                 f"{path}: {problem} {column!r}. There are: {', '.join(map(repr, found))}. "
-                "Mend the column names, on the command line or under ingest.source in params.yaml."
+                "Mend the name where it was given, or the file."
             )
