@@ -15,7 +15,8 @@ from pipeline.flows.command import CommandError
 from seq2sum.files import replaced_file
 
 STAGES = Path("dvc.yaml")
-_LOCK_BEFORE = Path(".dvc/tmp/dvc.lock.before")
+# In the folder where DVC keeps what passes.
+_LOCK_BEFORE = Path(".dvc", "tmp", f"{paths.DVC_LOCK.name}.before")
 # DVC's own status says nothing of its stage's.
 _STAGE_STATUS = re.compile(r"failed to run: .*, exited with (-?\d+)")
 
