@@ -32,34 +32,20 @@ def wait_for(condition: Callable[[], object], seconds: float) -> None:
         time.sleep(0.2)
 
 
-class MlflowServer:
-    """A tracking server that can be killed, started again and stopped for a while.
+class _Server:
+    """A server's processes, to be killed, started again and stopped for a while."""
 
-    ``store``: the backend's address. ``files``: where it keeps its clients' artifacts. ``options`` go to the command.
-    """
-
-    def __init__(
-        self, folder: Path, store: str, files: str, options: tuple[str, ...] = (), own: Mapping[str, str] | None = None
-    ) -> None:
-        self._port = free_port()
-        self.uri = f"http://127.0.0.1:{self._port}"
-        self._folder, self.log = folder, folder / "server.log"
-        self._arguments = ["--backend-store-uri", store, "--artifacts-destination", files, *options]
-        settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-        self._environment = environment("") | settings | dict(own or {})
+    def __init__(self, folder: Path, address: str, command: list[str], own: Mapping[str, str]) -> None:
+        self._folder, self._health, self._command, self._environment = folder, f"{address}/health", command, own
+        self.log = folder / "server.log"
         self.start()
 
     def start(self) -> None:
-        where = ["--host", "127.0.0.1", "--port", str(self._port), "--workers", "1"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "mlflow", "server", *self._arguments, *where],
-                cwd=self._folder,
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+                [sys.executable, "-m", *self._command],
+                cwd=self._folder, env=self._environment, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
         try:
             wait_for(self._is_up, 900)
         except BaseException:
@@ -69,7 +55,7 @@ class MlflowServer:
     def _is_up(self) -> bool:
         assert self._process.poll() is None, self.log.read_text()
         try:
-            with urllib.request.urlopen(f"{self.uri}/health", timeout=2) as answer:
+            with urllib.request.urlopen(self._health, timeout=2) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
@@ -83,15 +69,29 @@ class MlflowServer:
         self._process.wait()
 
 
-class PrefectServer:
-    """A Prefect server in ``folder`` to be killed and started again, on SQLite or ``database``.
+class MlflowServer(_Server):
+    """A tracking server.
 
-    ``environment``: its clients'.
+    ``store``: the backend's address. ``files``: where it keeps its clients' artifacts. ``options`` go to the command.
     """
 
+    def __init__(
+        self, folder: Path, store: str, files: str, options: tuple[str, ...] = (), own: Mapping[str, str] | None = None
+    ) -> None:
+        port = free_port()
+        self.uri = f"http://127.0.0.1:{port}"
+        command = ["mlflow", "server", "--backend-store-uri", store, "--artifacts-destination", files, *options]
+        command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+        settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        super().__init__(folder, self.uri, command, environment("") | settings | dict(own or {}))
+
+
+class PrefectServer(_Server):
+    """A Prefect server, on SQLite in ``folder`` or on ``database``. ``environment``: its clients'."""
+
     def __init__(self, folder: Path, database: str | None = None) -> None:
-        self._port, self._folder = free_port(), folder
-        self.api = f"http://127.0.0.1:{self._port}/api"
+        port = free_port()
+        self.api = f"http://127.0.0.1:{port}/api"
         settings = {
             "PREFECT_HOME": str(folder),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -101,36 +101,11 @@ class PrefectServer:
             "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "1",
         }
         self.environment = environment("") | settings | {"PREFECT_API_URL": self.api}
-        self._own = environment("") | settings
+        own = environment("") | settings
         if database:
-            self._own["PREFECT_API_DATABASE_CONNECTION_URL"] = database
-        self.start()
-
-    def start(self) -> None:
-        where = ["--host", "127.0.0.1", "--port", str(self._port)]
-        with (self._folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "prefect", "server", "start", *where],
-                cwd=self._folder, env=self._own, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
-        try:
-            wait_for(self._is_up, 900)
-        except BaseException:
-            self.kill()
-            raise
-
-    def _is_up(self) -> bool:
-        assert self._process.poll() is None, (self._folder / "server.log").read_text()
-        try:
-            with urllib.request.urlopen(f"{self.api}/health", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            return False
-
-    def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+            own["PREFECT_API_DATABASE_CONNECTION_URL"] = database
+        command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+        super().__init__(folder, self.api, command, own)
 
 
 @contextlib.contextmanager

@@ -5,13 +5,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2sum.config import SearchParams
 from seq2sum.data.tokenizer import BOS, EOS, Tokenizer
 from seq2sum.decoding.hypothesis import length_penalty
 from seq2sum.errors import UserError
 from seq2sum.explain import explain, segments
 from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.summarize import Summarizer
+from tests.decoding.tables import search_params
 from tests.model.tiny import tiny_params
 
 TEXTS = [
@@ -19,19 +19,7 @@ TEXTS = [
     "library for tables; it knows many formats and tables of Größe",
     "server for maps",
 ]
-SEARCH = SearchParams(
-    beam_size=3,
-    length_penalty=1.5,
-    coverage_penalty=0.0,
-    min_tokens=1,
-    max_tokens=8,
-    max_words=0,
-    block_ngrams=0,
-    source_support=False,
-    risk_samples=0,
-    risk_tokenizer="rouge",
-    risk_seed=1,
-)
+SEARCH = search_params(beam_size=3, length_penalty=1.5, min_tokens=1, max_tokens=8)
 
 
 def make_summarizer(**changes):

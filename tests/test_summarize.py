@@ -13,6 +13,7 @@ from seq2sum.errors import UserError
 from seq2sum.model.folder import save_model
 from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.summarize import Summarizer, save_search
+from tests.decoding.tables import search_params
 from tests.model.tiny import tiny_params
 
 TEXTS = [
@@ -21,19 +22,7 @@ TEXTS = [
     "The quick brown fox jumps over the lazy dog. It does so twice a day.",
     "server for maps",
 ]
-SEARCH = SearchParams(
-    beam_size=3,
-    length_penalty=0.6,
-    min_tokens=1,
-    max_tokens=8,
-    block_ngrams=0,
-    coverage_penalty=0.0,
-    max_words=0,
-    source_support=False,
-    risk_samples=0,
-    risk_tokenizer="rouge",
-    risk_seed=1,
-)
+SEARCH = search_params(beam_size=3, length_penalty=0.6, min_tokens=1, max_tokens=8)
 
 
 def changed(**changes):

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import httpx
 import torch
 
-from seq2sum.config import SearchParams
 from seq2sum.data.tokenizer import Tokenizer
 from seq2sum.model.folder import save_model
 from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.summarize import save_search
+from tests.decoding.tables import search_params
 from tests.model.tiny import tiny_params
 from tests.servers import free_port, wait_for
 
@@ -23,19 +23,7 @@ REPO = Path(__file__).parents[2]
 TEXT = (
     "The ferry leaves the harbour at noon 😀 and comes back before dark. A baker counts loaves; the mill counts sacks."
 )
-SEARCH = SearchParams(
-    beam_size=4,
-    length_penalty=0.6,
-    coverage_penalty=0.0,
-    min_tokens=6,
-    max_tokens=12,
-    max_words=0,
-    block_ngrams=0,
-    source_support=False,
-    risk_samples=0,
-    risk_tokenizer="rouge",
-    risk_seed=1,
-)
+SEARCH = search_params(beam_size=4, length_penalty=0.6, min_tokens=6, max_tokens=12)
 
 
 class Served(NamedTuple):

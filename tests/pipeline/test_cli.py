@@ -11,14 +11,7 @@ from pipeline.cli import app, models_table
 from pipeline.tracking.registry import Version
 from seq2sum.model.folder import load_model, save_model
 from seq2sum.summarize import Summarizer, save_search
-from tests.pipeline.tracking.project import TEXTS, environment, make_model
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model") / "summarizer"
-    make_model(folder)
-    return folder
+from tests.pipeline.tracking.project import TEXTS, environment
 
 
 @pytest.fixture

@@ -16,21 +16,12 @@ from seq2sum.evaluation.rouge import ROUGE_TYPES
 from seq2sum.evaluation.system_outputs import read_outputs
 from seq2sum.params_file import load_params, read_section
 from seq2sum.summarize import Summarizer
-from tests.pipeline.trained import SEARCH, TRAIN, make_trained_project
+from tests.pipeline.trained import SEARCH, TRAIN
 
 SYSTEMS = {"model", "lead", "first_sentence", "random", "oracle"}
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SEQ2SUM_DEVICE", "cpu")
-    monkeypatch.setenv("SEQ2SUM_THREADS", "1")
-    make_trained_project()
-    return tmp_path
-
-
-def test_writes_scores_metrics_plots_samples_and_summaries(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_writes_scores_metrics_plots_samples_and_summaries(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evaluate(load_params(paths.PARAMS))
 
     scores = json.loads(paths.SCORES.read_bytes())
@@ -63,7 +54,7 @@ def test_writes_scores_metrics_plots_samples_and_summaries(project: Path, capsys
 
 
 def test_the_same_inputs_give_the_same_files_whatever_the_workers(
-    project: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "CHUNK_ITEMS", 30)  # so that scoring and measuring start processes
     monkeypatch.setattr(workers, "WORTH_SECONDS", 0.0)
@@ -95,19 +86,19 @@ def empty_test_split() -> None:
     ],
 )
 def test_bad_input_is_named_and_nothing_is_written(
-    project: Path, capsys: pytest.CaptureFixture[str], damage, message: str
+    trained: Path, capsys: pytest.CaptureFixture[str], damage, message: str
 ) -> None:
     damage()
-    before = sorted(project.rglob("*"))
+    before = sorted(trained.rglob("*"))
     with pytest.raises(SystemExit, match="2"):
         run_stage("evaluate", evaluate)
     assert message in capsys.readouterr().err
-    assert sorted(project.rglob("*")) == before
+    assert sorted(trained.rglob("*")) == before
 
 
 @pytest.mark.parametrize("number", ["0", "two", "-1"])
 def test_a_bad_number_of_workers_is_refused(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: str
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: str
 ) -> None:
     monkeypatch.setenv("SEQ2SUM_WORKERS", number)
     with pytest.raises(SystemExit, match="2"):

@@ -17,17 +17,10 @@ from seq2sum.evaluation.rouge import score_pairs
 from seq2sum.explain import Explanation, Origin, Word
 from seq2sum.params_file import load_params
 from seq2sum.summarize import Summarizer
-from tests.pipeline.tracking.project import TEXTS, environment, make_model
+from tests.pipeline.tracking.project import TEXTS, environment
 
 ROOT = Path(__file__).parents[2]
 REFERENCES = ["The ferry leaves at noon.", "A baker counts loaves"]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model") / "summarizer"
-    make_model(folder)
-    return folder
 
 
 @pytest.fixture

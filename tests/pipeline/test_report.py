@@ -20,7 +20,7 @@ from seq2sum.data.profile import profile_pairs
 from seq2sum.evaluation.system_outputs import read_outputs
 from seq2sum.files import write_json
 from seq2sum.params_file import load_params
-from tests.pipeline.trained import make_trained_project, write_split
+from tests.pipeline.trained import write_split
 
 SECTIONS = ["scores", "significance", "length", "samples", "style", "training", "data", "cost", "lineage"]
 REPORTS = {
@@ -62,11 +62,7 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SEQ2SUM_DEVICE", "cpu")
-    monkeypatch.setenv("SEQ2SUM_THREADS", "1")
-    make_trained_project()
+def project(trained: Path) -> Path:
     write_split(paths.TRAIN_PAIRS, 20, seed=4)
     write_json(paths.TRAIN_REPORT, {**json.loads(paths.TRAIN_REPORT.read_bytes()), "train_key": "ab12" * 16})
     profile = profile_pairs(read_pairs(paths.TRAIN_PAIRS))
@@ -81,7 +77,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     card = {"origin": "Texts <b>& more</b>", "release": "1", "licence": "Free", "num_pairs": 52, "fetched": []}
     write_json(paths.DATA_CARD, card)
     evaluate(load_params(paths.PARAMS))
-    return tmp_path
+    return trained
 
 
 def test_the_report_tells_what_the_files_say_and_loads_nothing(project: Path) -> None:

@@ -13,22 +13,11 @@ from seq2sum.data.tokenizer import Tokenizer
 from seq2sum.files import write_json
 from seq2sum.model.folder import save_model
 from seq2sum.model.summarizer import SummarizerModel
+from tests.decoding.tables import search_params
 from tests.evaluation.texts import make_pairs
 
 REPO = Path(__file__).parents[2]
-SEARCH = {
-    "beam_size": 2,
-    "length_penalty": 0.6,
-    "min_tokens": 2,
-    "max_tokens": 6,
-    "block_ngrams": 0,
-    "coverage_penalty": 0.0,
-    "max_words": 0,
-    "source_support": False,
-    "risk_samples": 0,
-    "risk_tokenizer": "rouge",
-    "risk_seed": 1,
-}
+SEARCH = search_params(length_penalty=0.6, min_tokens=2, max_tokens=6).model_dump()
 TRAIN = {
     "wall_seconds": 2.0, "tokens_per_second": 3.5, "num_parameters": 4, "num_train_pairs": 20, "passes": 1.5,
     "cut_share": 0.0,

@@ -65,11 +65,11 @@ def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
 def make_model(folder: Path) -> None:
     import torch
 
-    from seq2sum.config import SearchParams
     from seq2sum.data.tokenizer import EOS, Tokenizer
     from seq2sum.model.folder import save_model
     from seq2sum.model.summarizer import SummarizerModel
     from seq2sum.summarize import save_search
+    from tests.decoding.tables import search_params
     from tests.model.tiny import tiny_params
 
     torch.manual_seed(5)
@@ -78,20 +78,7 @@ def make_model(folder: Path) -> None:
     # Likely to end, so that the least number of tokens makes a difference.
     model.output_bias.data[EOS] = 4.0
     save_model(folder, model, tokenizer, max_source_tokens=50)
-    search = {
-        "beam_size": 3,
-        "length_penalty": 0.6,
-        "min_tokens": 4,
-        "max_tokens": 8,
-        "block_ngrams": 0,
-        "coverage_penalty": 0.0,
-        "max_words": 0,
-        "source_support": False,
-        "risk_samples": 0,
-        "risk_tokenizer": "rouge",
-        "risk_seed": 1,
-    }
-    save_search(folder, SearchParams.model_validate(search))
+    save_search(folder, search_params(beam_size=3, length_penalty=0.6, min_tokens=4, max_tokens=8))
 
 
 def make_scores(rouge1: float = 40.0) -> dict[str, Any]:
