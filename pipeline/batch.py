@@ -22,7 +22,7 @@ from seq2sum.data.text_lines import lines_of
 from seq2sum.drift import MEASURES, measure_pairs
 from seq2sum.errors import UserError
 from seq2sum.files import replaced_file, write_json, write_text
-from seq2sum.service.requests import check_documents
+from seq2sum.service.requests import check_document
 from seq2sum.summarize import Summarizer
 
 IDENTITY = "batch.json"
@@ -122,9 +122,9 @@ def _rows(path: Path, column: str) -> Iterator[Row]:
 
 def _checked(number: int, document: object) -> Row:
     try:
-        return Row(number, check_documents([document])[0], None)
+        return Row(number, check_document(document), None)
     except UserError as error:
-        return Row(number, None, str(error).removeprefix("Row 0: "))
+        return Row(number, None, str(error))
 
 
 def _chunks(rows: Iterator[Row], size: int) -> Iterator[tuple[int, list[Row]]]:

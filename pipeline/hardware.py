@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 
+from seq2sum.environment import whole_number
 from seq2sum.errors import UserError
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
@@ -45,10 +46,7 @@ def use_hardware() -> torch.device:
 def num_threads() -> int:
     """SEQ2SUM_THREADS, or this process' part of the cores that it may use. Raises UserError for a bad number."""
     num_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    threads = os.environ.get("SEQ2SUM_THREADS") or str(max(1, len(os.sched_getaffinity(0)) // num_processes))
-    if not threads.isdecimal() or int(threads) < 1:
-        raise UserError(f"SEQ2SUM_THREADS={threads}: must be a whole number from 1 on.")
-    return int(threads)
+    return whole_number("SEQ2SUM_THREADS", max(1, len(os.sched_getaffinity(0)) // num_processes))
 
 
 def matrix_precision(precision: Literal["auto", "float32", "bfloat16"], device: torch.device) -> torch.dtype:

@@ -3,8 +3,8 @@
 import os
 import sys
 
-from pipeline.environment import whole_number
 from pipeline.supervision import name_starters
+from seq2sum.environment import whole_number
 from seq2sum.training.distributed import OWN_STORE_VARIABLE
 
 # How often torchrun starts all processes again, from the last checkpoint, after one of them was lost.

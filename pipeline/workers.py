@@ -2,12 +2,9 @@
 
 import os
 
-from seq2sum.errors import UserError
+from seq2sum.environment import whole_number
 
 
 def num_workers() -> int:
     """SEQ2SUM_WORKERS, or as many as this process may use cores. Raises UserError for a bad number."""
-    workers = os.environ.get("SEQ2SUM_WORKERS") or str(len(os.sched_getaffinity(0)))
-    if not workers.isdecimal() or int(workers) < 1:
-        raise UserError(f"SEQ2SUM_WORKERS={workers}: must be a whole number from 1 on.")
-    return int(workers)
+    return whole_number("SEQ2SUM_WORKERS", len(os.sched_getaffinity(0)))

@@ -19,7 +19,7 @@ from pipeline.demo.votes import Choice, Vote, Votes
 from pipeline.serving.limits import TooLarge
 from seq2sum.errors import UserError
 from seq2sum.params_file import describe_problem
-from seq2sum.service.requests import check_documents
+from seq2sum.service.requests import check_document, check_documents
 
 _STATIC = Path(__file__).parent / "static"
 # So that a browser, too, keeps the page from loading anything from elsewhere.
@@ -87,16 +87,16 @@ def create_app(models: Sequence[ShownModel], votes: Votes, allowed_hosts: Sequen
 
     @app.post("/api/summarize")
     def summarize(ask: SummarizeAsk) -> StreamingResponse:
-        model, document = named(ask.model), _checked(ask.document)
+        model, document = named(ask.model), check_document(ask.document)
         return _streamed(lambda send: _summarize(model, document, ask, send))
 
     @app.post("/api/explain")
     def explain(ask: ExplainAsk) -> dict[str, Any]:
-        return named(ask.model).explain(_checked(ask.document), ask.ids)
+        return named(ask.model).explain(check_document(ask.document), ask.ids)
 
     @app.post("/api/gates")
     def gates(ask: GatesAsk) -> dict[str, Any]:
-        return named(ask.model).gates(_checked(ask.document), ask.gate, reverse=ask.direction == "back")
+        return named(ask.model).gates(check_document(ask.document), ask.gate, reverse=ask.direction == "back")
 
     @app.post("/api/batch")
     async def batch(
@@ -108,7 +108,7 @@ def create_app(models: Sequence[ShownModel], votes: Votes, allowed_hosts: Sequen
 
     @app.post("/api/votes")
     def vote(ask: VoteAsk) -> dict[str, int]:
-        _checked(ask.document)
+        check_document(ask.document)
         champion, challenger = named("champion").sha256, named("challenger").sha256
         votes.add(Vote(ask.document, ask.champion, ask.challenger, champion, challenger, ask.choice))
         return votes.counts()
@@ -137,13 +137,6 @@ def create_app(models: Sequence[ShownModel], votes: Votes, allowed_hosts: Sequen
     app.add_middleware(TooLarge)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))
     return app
-
-
-def _checked(document: str) -> str:
-    try:
-        return check_documents([document])[0]
-    except UserError as error:
-        raise UserError(str(error).removeprefix("Row 0: ")) from error  # there are no rows on the page
 
 
 def _streamed(work: Callable[[Send], None]) -> StreamingResponse:

@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 
 from pipeline import paths
-from pipeline.environment import whole_number
 from pipeline.hardware import matrix_precision, use_hardware
 from pipeline.launch import become_launcher
 from pipeline.retention import tidy
@@ -23,6 +22,7 @@ from pipeline.tracking.live import live_curves
 from seq2sum.config import Params, TrainParams
 from seq2sum.data.encoded import EncodedPairs, PieceVectors, read_info
 from seq2sum.data.tokenizer import Tokenizer
+from seq2sum.environment import whole_number
 from seq2sum.evaluation.fast_rouge import RougeReward
 from seq2sum.files import replaced_file, sha256_of, write_json
 from seq2sum.model.folder import save_model

@@ -1,9 +1,9 @@
 """What a served model accepts: texts of bounded number and size. The limits come from the environment."""
 
-import os
 import re
 from collections.abc import Sequence
 
+from seq2sum.environment import whole_number
 from seq2sum.errors import UserError
 
 # Variable and default. A table of any size is scored in batches: Spark's, for one, are set by
@@ -17,28 +17,23 @@ _NO_TEXT = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 
 def check_documents(documents: Sequence[object]) -> list[str]:
     """The documents, as they are. Raises UserError that names the first row that is none, and never quotes a text."""
-    most_rows, most_characters = _limit(*MAX_ROWS), _limit(*MAX_CHARACTERS)
+    most_rows = whole_number(*MAX_ROWS)
     if len(documents) > most_rows:
         raise UserError(f"{len(documents):,} rows; at most {most_rows:,} at a time ({MAX_ROWS[0]}). Send parts.")
-    return [_checked(row, document, most_characters) for row, document in enumerate(documents)]
+    return [check_document(document, f"Row {row}: ") for row, document in enumerate(documents)]
 
 
-def _checked(row: int, document: object, most_characters: int) -> str:
+def check_document(document: object, where: str = "") -> str:
+    """The document, as it is. Raises UserError that begins with ``where`` if it is none."""
+    most_characters = whole_number(*MAX_CHARACTERS)
     if not isinstance(document, str) or not document.strip():
-        raise UserError(f"Row {row}: the document is no text or empty.")
+        raise UserError(f"{where}the document is no text or empty.")
     if len(document) > most_characters:
         raise UserError(
-            f"Row {row}: a document of {len(document):,} characters; at most {most_characters:,} ({MAX_CHARACTERS[0]})."
+            f"{where}a document of {len(document):,} characters; at most {most_characters:,} ({MAX_CHARACTERS[0]})."
         )
     if found := _NO_TEXT.search(document):
         raise UserError(
-            f"Row {row}: the document holds the control character U+{ord(found.group()):04X} at {found.start():,}."
+            f"{where}the document holds the control character U+{ord(found.group()):04X} at {found.start():,}."
         )
     return document
-
-
-def _limit(variable: str, default: int) -> int:
-    value = os.environ.get(variable) or str(default)
-    if not value.isdecimal() or int(value) < 1:
-        raise UserError(f"{variable}={value}: must be a whole number from 1 on.")
-    return int(value)
