@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from seq2sum.decoding.search import SearchState
+from seq2sum.decoding.state import SearchState
 
 State = TypeVar("State", bound=SearchState)
 # Latest ids [B', K'], state and which sequences are open [B', K'] → ids [B', K'] for the next step, where they are

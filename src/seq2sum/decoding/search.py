@@ -4,7 +4,7 @@ Shapes: B documents, K beams, V pieces, L pieces so far.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, Self, TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,17 +12,7 @@ from torch import Tensor
 from seq2sum.config import SearchParams
 from seq2sum.decoding.constraints import Constraint, block_repeated_ngrams
 from seq2sum.decoding.hypothesis import Hypothesis, length_penalty
-
-
-class SearchState(Protocol):
-    """Whatever the step function carries from step to step, for every document and beam."""
-
-    def select(self, beam_indices: Tensor) -> Self:
-        """The state with beams ``beam_indices`` [B, K'] of each document, in that order."""
-
-    def keep(self, document_indices: Tensor) -> Self:
-        """The state of the documents ``document_indices`` [B'] alone."""
-
+from seq2sum.decoding.state import SearchState
 
 # Pieces whose largest probability is looked up first.
 _BLOCK = 64

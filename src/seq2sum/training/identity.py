@@ -16,6 +16,7 @@ SHAPING_CODE = (
     "data/encoded.py",
     "data/tokenizer.py",
     "decoding/sampling.py",
+    "decoding/state.py",
     "drawing.py",
     "evaluation/fast_rouge.py",
     "model",
