@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline import paths, record
 from pipeline.decoding import decode
-from pipeline.jsonfile import read_json
-from pipeline.promotion_report import PAGE, VERDICT, write_promotion
-from pipeline.publish import read_results
+from pipeline.promotion_page import write_page
+from pipeline.promotion_report import write_promotion
 from pipeline.tracking import championship, connection, registry, runs
 from pipeline.tracking.championship import ChampionChangedError
 from pipeline.tracking.ledger import Ledger
@@ -26,7 +25,7 @@ from seq2sum.config import Params
 from seq2sum.data.pairs import Pair, read_pairs
 from seq2sum.errors import UserError
 from seq2sum.evaluation.rouge import RougeScores, score_systems
-from seq2sum.files import sha256_of, write_text
+from seq2sum.files import sha256_of
 from seq2sum.gate.evidence import Evidence, weigh
 from seq2sum.gate.measures import Measures, measure
 from seq2sum.gate.verdict import Decision, Verdict, cost, decide
@@ -120,7 +119,7 @@ def _judge_and_record(
     differences = ours.measures.rouge[:, 0] - theirs.measures.rouge[:, 0]
     folder = paths.PROMOTIONS / f"{challenger.number}-over-{champion.number}"
     report_hash = write_promotion(folder, facts, evidence, costs, verdict, differences)
-    _write_page(folder, challenger, theirs, params)
+    write_page(folder, challenger, theirs.summaries, theirs.scores, params)
     _tell(client, challenger, champion, verdict, evidence, report_hash, folder)
     if verdict.decision == "promote":
         proof = {
@@ -167,23 +166,6 @@ def _sides(
         )
         for version in versions
     ]
-
-
-def _write_page(folder: Path, challenger: registry.Version, champion: Side, params: Params) -> None:
-    """Writes the report of the challenger with the champion beside, if the stages' files here are the challenger's."""
-    from pipeline.report.beside import with_champion
-    from pipeline.report.facts import read_facts
-    from pipeline.report.page import render
-    from pipeline.report.samples import chosen_samples
-
-    try:
-        if read_results().publish_key != challenger.tags[registry.PUBLISH_KEY_TAG]:
-            raise UserError(f"{paths.REPORTS}/ is of another model than version {challenger.number}.")
-        gate = read_json(folder / VERDICT)
-        facts = with_champion(read_facts(), gate, champion.summaries, champion.scores, params.evaluate)
-        write_text(folder / PAGE, render(facts, chosen_samples(facts, params.report.num_samples)))
-    except UserError as error:
-        print(f"no {folder / PAGE}: {error}", file=sys.stderr)
 
 
 def _tell(

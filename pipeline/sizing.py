@@ -23,6 +23,8 @@ SAMPLE_PAIRS = 3_000
 DEFAULT_PAIRS, FULL_PAIRS = 15_000, 60_000
 # Below this the small preset's network has more weights than the corpus has words to learn them from.
 TINY_PAIRS = 3_000
+# Shorter documents are rejected, unless the corpus has more than this share of them.
+DOCUMENT_WORDS, MOST_SHORT = 15, 0.05
 # A piece is worth a place in the vocabulary if the corpus shows it this often on average.
 WORDS_PER_PIECE = 100
 LEAST_PIECES, MOST_PIECES = 1_000, 8_000
@@ -51,9 +53,12 @@ class Corpus(NamedTuple):
     summaries: Sequence[str]
 
 
-def choices(corpus: Corpus, batch_tokens: int, min_document_words: int) -> list[Choice]:
-    """The values that fit the corpus, in the order of params.yaml. The two numbers are those of the params at hand."""
-    found = list(_validation(corpus, min_document_words))
+def choices(corpus: Corpus, batch_tokens: int) -> list[Choice]:
+    """The values that fit the corpus, in the order of params.yaml. ``batch_tokens`` is that of the params at hand.
+
+    The keys are always the same, so that no value of an earlier corpus stays.
+    """
+    found = [Choice("ingest.max_pairs", None, "all of them"), _validation(corpus)]
     sample_words = sum(len(words(text)) for text in (*corpus.documents, *corpus.summaries))
     num_words = round(sample_words * corpus.num_pairs / len(corpus.documents))
     pieces = min(MOST_PIECES, max(LEAST_PIECES, 100 * round(num_words / WORDS_PER_PIECE / 100)))
@@ -92,12 +97,11 @@ def seconds(chosen: Sequence[Choice], batch_tokens: int) -> float:
     return float(steps * batch_tokens / TOKENS_PER_SECOND * max(0.5, parameters / ITS_PARAMETERS))
 
 
-def _validation(corpus: Corpus, least_words: int) -> Iterator[Choice]:
+def _validation(corpus: Corpus) -> Choice:
     lengths = np.array([len(words(text)) for text in corpus.documents])
-    short = float((lengths < least_words).mean())
-    if short > 0.05:
-        value = max(3, int(np.quantile(lengths, 0.05)))
-        yield Choice("validate.min_document_words", value, f"{short:.0%} of the documents have less than {least_words}")
+    short = float((lengths < DOCUMENT_WORDS).mean())
+    value = DOCUMENT_WORDS if short <= MOST_SHORT else max(3, int(np.quantile(lengths, MOST_SHORT)))
+    return Choice("validate.min_document_words", value, f"{short:.0%} of the documents have less than {DOCUMENT_WORDS}")
 
 
 def _lengths(source_lengths: np.ndarray, target_lengths: np.ndarray) -> Iterator[Choice]:

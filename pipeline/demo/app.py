@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel, ConfigDict, Field
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from pydantic import BaseModel, ConfigDict, Field, Json
 
 from pipeline.demo.batch import read_documents
 from pipeline.demo.shown import Gate, ShownModel
@@ -100,11 +100,16 @@ def create_app(models: Sequence[ShownModel], votes: Votes, allowed_hosts: Sequen
 
     @app.post("/api/batch")
     async def batch(
-        request: Request, model: str, name: str, column: Annotated[str, Query(min_length=1)]
+        request: Request,
+        model: str,
+        name: str,
+        column: Annotated[str, Query(min_length=1)],
+        search: Annotated[Json[dict[str, Any]], Query()] = "{}",
     ) -> StreamingResponse:
         documents = check_documents(read_documents(name, await request.body(), column))
         shown = named(model)
-        return _streamed(lambda send: _summarize_all(shown, documents, send))
+        shown.settings(search)
+        return _streamed(lambda send: _summarize_all(shown, documents, search, send))
 
     @app.post("/api/votes")
     def vote(ask: VoteAsk) -> dict[str, int]:
@@ -158,11 +163,11 @@ def _summarize(model: ShownModel, document: str, ask: SummarizeAsk, send: Send) 
     )
 
 
-def _summarize_all(model: ShownModel, documents: Sequence[str], send: Send) -> None:
+def _summarize_all(model: ShownModel, documents: Sequence[str], search: dict[str, Any], send: Send) -> None:
     send({"total": len(documents)})
     for start in range(0, len(documents), _STEP):
         part = documents[start : start + _STEP]
-        for document, (best, *_) in zip(part, model.summarize(part, {}, 1), strict=True):
+        for document, (best, *_) in zip(part, model.summarize(part, search, 1), strict=True):
             send(
                 {"document": document, "summary": best.text, "score": round(best.score, 4), "truncated": best.truncated}
             )

@@ -6,7 +6,8 @@ import { acceptFiles } from "./files.js";
 const $ = (id) => document.getElementById(id);
 const MOST_SHOWN = 20;
 
-export function setUpBatch(modelName) {
+// `search` gives the changes to the model's own settings.
+export function setUpBatch(modelName, search) {
   let controller = null;
   let address = null;
   $("stop").addEventListener("click", () => controller?.abort());
@@ -22,7 +23,8 @@ export function setUpBatch(modelName) {
     $("batch-error").textContent = "";
     $("batch-list").replaceChildren();
     $("download").hidden = true;
-    const query = new URLSearchParams({ model: modelName(), name: file.name, column: $("column").value });
+    const [model, column, changes] = [modelName(), $("column").value, JSON.stringify(search())];
+    const query = new URLSearchParams({ model, name: file.name, column, search: changes });
     const began = performance.now();
     try {
       status.textContent = `Sending ${file.name} …`;
