@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel, ConfigDict, Field, Json
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pipeline.demo.batch import read_documents
 from pipeline.demo.shown import Gate, ShownModel
@@ -26,6 +26,7 @@ _STATIC = Path(__file__).parent / "static"
 _POLICY = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; form-action 'none'; base-uri 'none'"
 # Documents of a batch that are summarized between two signs of progress.
 _STEP = 8
+_CHANGES = TypeAdapter(dict[str, Any])
 JSON_LINES = "application/x-ndjson"
 
 
@@ -104,12 +105,12 @@ def create_app(models: Sequence[ShownModel], votes: Votes, allowed_hosts: Sequen
         model: str,
         name: str,
         column: Annotated[str, Query(min_length=1)],
-        search: Annotated[Json[dict[str, Any]], Query()] = "{}",
+        search: str = "{}",
     ) -> StreamingResponse:
         documents = check_documents(read_documents(name, await request.body(), column))
-        shown = named(model)
-        shown.settings(search)
-        return _streamed(lambda send: _summarize_all(shown, documents, search, send))
+        shown, changes = named(model), _changes(search)
+        shown.settings(changes)  # told before the answer begins
+        return _streamed(lambda send: _summarize_all(shown, documents, changes, send))
 
     @app.post("/api/votes")
     def vote(ask: VoteAsk) -> dict[str, int]:
@@ -142,6 +143,13 @@ def create_app(models: Sequence[ShownModel], votes: Votes, allowed_hosts: Sequen
     app.add_middleware(TooLarge)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))
     return app
+
+
+def _changes(search: str) -> dict[str, Any]:
+    try:
+        return _CHANGES.validate_json(search)
+    except ValidationError as error:
+        raise UserError("search: no JSON object of changes to the search settings.") from error
 
 
 def _streamed(work: Callable[[Send], None]) -> StreamingResponse:
