@@ -53,7 +53,7 @@ def render(facts: Facts, samples: Mapping[str, Sequence[Sample]]) -> str:
 
 def _system_names(numbers: Mapping[str, Any]) -> dict[str, str]:
     names = system_names(numbers["scores"])
-    beside = {CHAMPION: f"champion, version {numbers['gate']['champion']}"} if "gate" in numbers else {}
+    beside = {CHAMPION: f"champion v{numbers['gate']['champion']}"} if "gate" in numbers else {}
     return {MODEL: names.pop(MODEL), **beside, **names}
 
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from mlflow import MlflowClient
 
 from pipeline import paths, promote, publish, succession
@@ -15,8 +16,8 @@ from pipeline.tracking import championship, registry
 from seq2sum.data.pairs import Pair, write_pairs
 from seq2sum.errors import UserError
 from seq2sum.params_file import load_params
-from tests.pipeline.tracking.project import made_up_pairs
-from tests.pipeline.trained import write_data_reports, write_split
+from tests.pipeline.tracking.project import made_up_pairs, write_params
+from tests.pipeline.trained import SEARCH, write_data_reports, write_split
 
 
 def test_better_is_promoted_worse_is_kept_and_a_rollback_goes_back(registered: Path, client: MlflowClient) -> None:
@@ -64,6 +65,13 @@ def test_the_report_is_written_again_with_the_champion_beside(
 
     write_data_reports()
     write_split(paths.VAL_PAIRS, 10, seed=1)
+    # A search of few steps, which dvc.lock has to know.
+    write_params(registered, evaluate={"search": SEARCH, "bootstrap_samples": 200})
+    lock = yaml.safe_load(paths.DVC_LOCK.read_text())
+    lock["stages"]["evaluate"]["params"]["params.yaml"] = {
+        "evaluate": yaml.safe_load(paths.PARAMS.read_text())["evaluate"]
+    }
+    paths.DVC_LOCK.write_text(yaml.safe_dump(lock))
     evaluate(load_params(paths.PARAMS))
     version = publish.publish(publish.read_results()).version
     done = promote.promote(version.number)
