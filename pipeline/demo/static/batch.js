@@ -5,6 +5,7 @@ import { acceptFiles } from "./files.js";
 
 const $ = (id) => document.getElementById(id);
 const MOST_SHOWN = 20;
+const MOST_CHARACTERS = 160; // of a document, to know it by
 
 // `search` gives the changes to the model's own settings.
 export function setUpBatch(modelName, search) {
@@ -38,7 +39,9 @@ export function setUpBatch(modelName, search) {
         status.textContent = `${rows.length} of ${progress.max} documents`;
         if (rows.length <= MOST_SHOWN) {
           const item = document.createElement("li");
-          item.textContent = event.summary;
+          const note = document.createElement("small");
+          note.textContent = event.document.length > MOST_CHARACTERS ? `${event.document.slice(0, MOST_CHARACTERS)} …` : event.document;
+          item.append(event.summary || "(empty)", note);
           $("batch-list").append(item);
         }
       }, signal);
