@@ -39,6 +39,7 @@ def init(
         str | None,
         typer.Option(metavar="COLUMN", help="Column of what the split must not tear apart.", show_default="none"),
     ] = None,
+    trial: Annotated[bool, typer.Option("--trial", help="1,000 pairs and few steps, to see it run once.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Write over changes that git does not have.")] = False,
     json_output: JsonFlag = False,
 ) -> None:
@@ -47,7 +48,7 @@ def init(
         from pipeline import initialize, paths
         from pipeline.terminal import columns
 
-        plan = initialize.plan(files, documents, summaries, pair_id, group, paths.PARAMS)
+        plan = initialize.plan(files, documents, summaries, pair_id, group, paths.PARAMS, trial=trial)
         initialize.write_plan(plan, paths.PARAMS, force=force)
         if json_output:
             print(json.dumps(initialize.as_json(plan, paths.PARAMS), indent=2, ensure_ascii=False))

@@ -12,7 +12,7 @@ from yaml import safe_load
 
 from pipeline.lineage import flat, flat_params
 from pipeline.preset import round_trip_yaml
-from pipeline.sizing import SAMPLE_PAIRS, Choice, Corpus, choices, seconds, warnings
+from pipeline.sizing import SAMPLE_PAIRS, Choice, Corpus, choices, for_trial, seconds, warnings
 from seq2sum.config import Params
 from seq2sum.data.columns import Columns, find_columns
 from seq2sum.data.sources.files import FilePairs
@@ -48,8 +48,12 @@ def plan(
     pair_id: str | None,
     group: str | None,
     params: Path,
+    *,
+    trial: bool,
 ) -> Plan:
     """Reads all the files and judges what fits them. ``files``: paths or globs; columns that are None are looked for.
+
+    ``trial``: with the budget of a first trial.
 
     Raises UserError naming the file, row or column that does not fit.
     """
@@ -69,6 +73,8 @@ def plan(
     corpus = _read(source)
     present = load_params(params)
     chosen = choices(corpus, present.train.batch_tokens)
+    if trial:
+        chosen = for_trial(chosen)
     time = seconds(chosen, present.train.batch_tokens)
     return Plan(source, columns, corpus.num_pairs, chosen, flat_params(params), time, warnings(corpus))
 

@@ -33,6 +33,14 @@ MOST_SOURCE_TOKENS, MOST_TARGET_TOKENS = 800, 200
 # Passes over the pairs: more gains nothing on a small corpus (early stopping ends there), fewer leave something.
 SMALL_PASSES, LARGE_PASSES = 20, 5
 LEAST_STEPS, MOST_STEPS = 400, 6_000
+# Enough to see everything run once, whatever the corpus.
+TRIAL = {
+    "ingest.max_pairs": 1_000,
+    "train.pretrain.max_steps": 200,
+    "train.max_steps": 200,
+    "train.warmup_steps": 50,
+    "train.validate_every": 50,
+}
 # Tokens a second of the default network on two cores that multiply bfloat16, and its parameters.
 TOKENS_PER_SECOND, ITS_PARAMETERS = 28_700, 2_870_000
 
@@ -80,6 +88,14 @@ def choices(corpus: Corpus, batch_tokens: int) -> list[Choice]:
     found += _training(corpus.num_pairs, float(read), batch_tokens)
     found.append(Choice("evaluate.search.max_tokens", target.value, "as encode.max_target_tokens"))
     return found + list(_script(corpus.summaries))
+
+
+def for_trial(chosen: Sequence[Choice]) -> list[Choice]:
+    """The choices with the budget of a first trial."""
+    return [
+        choice._replace(value=TRIAL[choice.key], reason="for a trial") if choice.key in TRIAL else choice
+        for choice in chosen
+    ]
 
 
 def seconds(chosen: Sequence[Choice], batch_tokens: int) -> float:

@@ -102,6 +102,17 @@ def test_what_an_earlier_call_or_a_person_set_is_set_anew_and_told_and_the_rest_
     assert all(choice["replaced"] is None for choice in again["choices"])
 
 
+def test_a_trial_has_a_small_budget_and_the_next_call_the_whole_one(project: Path) -> None:
+    told = init("--trial", "mails.csv").stdout
+    trial = load_params(project / "params.yaml")
+    assert (trial.ingest.max_pairs, trial.train.max_steps, trial.train.pretrain.max_steps) == (1000, 200, 200)
+    assert "for a trial" in told
+    assert init("--force", "mails.csv").exit_code == 0
+    whole = load_params(project / "params.yaml")
+    assert whole.ingest.max_pairs is None
+    assert whole.train.max_steps > 200
+
+
 def test_columns_are_told_by_name_or_length_and_globs_by_their_files(project: Path) -> None:
     (project / "more").mkdir()
     lines = [json.dumps({"short": summary, "long": document}) for document, summary in texts(20)]
