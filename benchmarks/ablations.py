@@ -15,8 +15,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from yaml import safe_load
-
 from pipeline import paths
 from pipeline.preset import overlay
 from pipeline.stages.train import train
@@ -27,7 +25,7 @@ from seq2sum.data.pairs import read_pairs
 from seq2sum.evaluation.rouge import ROUGE_TYPES, RougeScores, score_systems
 from seq2sum.evaluation.significance import paired_bootstrap
 from seq2sum.files import write_json
-from seq2sum.params_file import checked
+from seq2sum.params_file import checked, parse_yaml
 from seq2sum.summarize import Summarizer
 
 RUNS = Path("benchmarks/ablations.yaml")
@@ -85,7 +83,7 @@ def trained(params: Params, folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     """The command line."""
-    plan = safe_load(RUNS.read_text(encoding="utf-8"))
+    plan = parse_yaml(RUNS.read_text(encoding="utf-8"))
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ablations", description=__doc__)
     parser.add_argument("seeds", type=int, nargs="+")
     parser.add_argument("--runs", nargs="+", choices=[*plan["runs"]], default=[*plan["runs"]], metavar="NAME")
@@ -93,7 +91,7 @@ def main() -> None:
     os.environ["SEQ2SUM_TRACKING"] = "off"
     WORK.mkdir(parents=True, exist_ok=True)
     work, (first, *_) = WORK.resolve(), plan["runs"]
-    bench, written = Bench(plan["num_pairs"]), safe_load(paths.PARAMS.read_text(encoding="utf-8"))
+    bench, written = Bench(plan["num_pairs"]), parse_yaml(paths.PARAMS.read_text(encoding="utf-8"))
     for seed in arguments.seeds:
         base: RougeScores | None = None
         for name in dict.fromkeys([first, *arguments.runs]):

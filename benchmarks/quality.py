@@ -11,12 +11,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipeline import lineage, paths
 from pipeline.preset import overlay
 from seq2sum.files import write_json
-from seq2sum.params_file import load_params
+from seq2sum.params_file import load_params, parse_yaml
 
 ROWS = Path("benchmarks/quality.json")
 # Where a corpus lies is its user's affair.
@@ -51,10 +49,10 @@ def row(corpus: str, preset: str) -> dict[str, Any]:
 def changed_params(preset: str) -> dict[str, str]:
     """The values of params.yaml that the commit's own, with ``preset`` written over them, do not have."""
     committed = subprocess.run(["git", "show", f"HEAD:{paths.PARAMS}"], capture_output=True, text=True, check=True)
-    expected = yaml.safe_load(committed.stdout)
+    expected = parse_yaml(committed.stdout)
     for name in ("default", preset):
         path = paths.PRESETS / f"{name}.yaml"
-        overlay(expected, yaml.safe_load(path.read_text(encoding="utf-8")), path)
+        overlay(expected, parse_yaml(path.read_text(encoding="utf-8")), path)
     flat = lineage.flat(expected)
     present = lineage.flat_params(paths.PARAMS)
     return {key: value for key, value in present.items() if not key.startswith(SOURCE) and flat.get(key) != value}

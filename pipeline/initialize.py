@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from yaml import safe_load
-
 from pipeline.lineage import flat, flat_params
 from pipeline.preset import round_trip_yaml
 from pipeline.sizing import SAMPLE_PAIRS, Choice, Corpus, choices, for_trial, seconds, warnings
@@ -19,7 +17,7 @@ from seq2sum.data.sources.files import FilePairs
 from seq2sum.data_config import FilesSource
 from seq2sum.errors import UserError
 from seq2sum.files import write_text
-from seq2sum.params_file import checked, load_params
+from seq2sum.params_file import checked, load_params, parse_yaml
 
 # Begins the lines that this module writes at the head of the file, and replaces when it is called again.
 _MARK = "#: "
@@ -126,7 +124,7 @@ def write_plan(plan: Plan, params: Path, *, force: bool) -> None:
         section[key] = choice.value
     text = io.StringIO()
     yaml.dump(document, text)
-    checked(safe_load(text.getvalue()), params, Params)
+    checked(parse_yaml(text.getvalue()), params, Params)
     head = [
         f"`seq2sum init` set these for {', '.join(plan.source.paths['all'])} ({plan.num_pairs:,} pairs):",
         *(f"  {choice.key}: {flat({'': choice.value})['']}  # {choice.reason}" for choice in plan.choices),

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
-import yaml
 
 from pipeline import paths
 from seq2sum.errors import UserError
 from seq2sum.files import sha256_of
+from seq2sum.params_file import parse_yaml
 
 # Names the page of the Prefect run that made the results, if one did; it becomes the MLflow run's tag `flow_run`.
 FLOW_RUN_VARIABLE = "SEQ2SUM_FLOW_RUN"
@@ -73,7 +73,7 @@ def machine_tags() -> dict[str, str]:
 
 def flat_params(path: Path) -> dict[str, str]:
     """Every value of a params file, as :func:`flat` writes it."""
-    return flat(yaml.safe_load(path.read_text(encoding="utf-8")))
+    return flat(parse_yaml(path.read_text(encoding="utf-8")))
 
 
 def flat(params: Mapping[str, Any]) -> dict[str, str]:
@@ -93,8 +93,8 @@ def flat(params: Mapping[str, Any]) -> dict[str, str]:
 
 def require_unchanged(params: Path, lock: Path) -> None:
     """Raises UserError naming the sections of ``params`` that changed since the results in dvc.lock were made."""
-    now = yaml.safe_load(params.read_text(encoding="utf-8"))
-    stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"].values()
+    now = parse_yaml(params.read_text(encoding="utf-8"))
+    stages = parse_yaml(lock.read_text(encoding="utf-8"))["stages"].values()
     then = {key: value for stage in stages for key, value in stage.get("params", {}).get(params.name, {}).items()}
     if changed := [section for section, value in then.items() if now.get(section) != value]:
         raise UserError(f"{params}: {', '.join(changed)} changed since the results were made. Run `dvc repro` first.")
@@ -106,13 +106,13 @@ def tracked_files(lock: Path, without: Collection[str] = ()) -> dict[Path, Track
     Raises UserError if the file is missing or no lock file.
     """
     try:
-        stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+        stages = parse_yaml(lock.read_text(encoding="utf-8"))["stages"]
         wanted = [stage for name, stage in stages.items() if name not in without]
         entries = [entry for stage in wanted for kind in ("deps", "outs") for entry in stage.get(kind, [])]
         files = [TrackedFile(Path(entry["path"]), entry["md5"], entry["size"]) for entry in entries if "md5" in entry]
     except FileNotFoundError as error:
         raise UserError(f"{lock}: not found. Run `dvc repro` first.") from error
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{lock}: not a DVC lock file ({error}). Run `dvc repro` to write it anew.") from error
     return {file.path: file for file in files}
 

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import ruamel.yaml
-from yaml import safe_load
 
 from pipeline import paths
 from seq2sum.config import Params
 from seq2sum.errors import UserError
 from seq2sum.files import write_text
-from seq2sum.params_file import checked, load_yaml
+from seq2sum.params_file import checked, load_yaml, parse_yaml
 from seq2sum.section import Section
 
 
@@ -42,7 +41,7 @@ def apply_preset(preset: Path, params: Path, section: type[Section] = Params) ->
         text = io.StringIO()
         yaml.dump(document, text)
         # Checked as it will be read: the two YAML libraries disagree on values like 1e-3.
-        checked(safe_load(text.getvalue()), preset, section)
+        checked(parse_yaml(text.getvalue()), preset, section)
         write_text(params, text.getvalue())
     return changes
 

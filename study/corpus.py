@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from yaml import safe_load
-
 from pipeline import paths
 from pipeline.stages.encode import encode
 from pipeline.stages.evaluate import evaluate
@@ -27,7 +25,7 @@ from seq2sum.data.pairs import Pair, read_pairs, write_pairs
 from seq2sum.evaluation.rouge import ROUGE_TYPES
 from seq2sum.evaluation.system_outputs import read_outputs
 from seq2sum.files import write_json
-from seq2sum.params_file import load_yaml
+from seq2sum.params_file import load_yaml, parse_yaml
 from study import settings
 from study.networks import params_with
 from study.settings import CorpusParams, StudyParams
@@ -71,7 +69,7 @@ def drawn(path: Path, num_pairs: int | None, seed: int) -> Sequence[Pair]:
 
 def training_facts() -> dict[str, Any]:
     """Size, steps and time of the training in the present folder, and its validation losses by step."""
-    report = safe_load(paths.TRAIN_REPORT.read_text(encoding="utf-8"))
+    report = parse_yaml(paths.TRAIN_REPORT.read_text(encoding="utf-8"))
     losses = [point for point in read_journal(paths.JOURNAL) if point.key == "validation/loss"]
     return {
         **{key: report[key] for key in ("num_parameters", "steps", "wall_seconds", "tokens_per_second")},

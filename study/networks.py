@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from yaml import safe_load
-
 from pipeline import paths
 from pipeline.preset import overlay
 from seq2sum.config import EncoderKind, Params, num_directions
-from seq2sum.params_file import checked
+from seq2sum.params_file import checked, parse_yaml
 from study import settings
 from study.settings import CorpusParams
 
@@ -19,7 +17,7 @@ def encoder_of_size(encoder: EncoderKind, state_size: int) -> dict[str, Any]:
 
 def params_with(encoder: EncoderKind, params: CorpusParams) -> Params:
     """params.yaml with the study's budget and ``encoder``. Raises UserError for a key that params.yaml lacks."""
-    document = safe_load(paths.PARAMS.read_text(encoding="utf-8"))
+    document = parse_yaml(paths.PARAMS.read_text(encoding="utf-8"))
     for changes in (params.params, {"train": {"model": encoder_of_size(encoder, params.state_size)}}):
         overlay(document, changes, settings.PARAMS)
     return checked(document, settings.PARAMS, Params)

@@ -45,3 +45,23 @@ def test_what_is_drawn_ends_within_the_limit_and_holds_no_end(parts):
     assert [[ids.tolist() for ids in samples] for samples in again] == [
         [ids.tolist() for ids in samples] for samples in drawn
     ]
+
+
+def test_each_summary_is_drawn_as_if_alone(parts):
+    model, _, rows, memory = parts
+    uniforms = torch.rand((9, len(rows), 7, 3), generator=torch.Generator().manual_seed(2))
+    # A likely end: so they end at different steps, and leave.
+    with torch.no_grad():
+        model.output_bias[2] += 3.0
+        drawn = draw_summaries(model, memory, uniforms)
+        alone = [
+            [
+                draw_summaries(model, memory.keep(torch.tensor([row])), uniforms[:, row : row + 1, column : column + 1])
+                for column in range(7)
+            ]
+            for row in range(len(rows))
+        ]
+        model.output_bias[2] -= 3.0
+    assert len({len(ids) for samples in drawn for ids in samples}) > 3
+    for samples, of_row in zip(drawn, alone, strict=True):
+        assert [ids.tolist() for ids in samples] == [one[0][0].tolist() for one in of_row]

@@ -7,12 +7,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import yaml
-
 from pipeline import paths
 from pipeline.flows import command
 from pipeline.flows.command import CommandError
 from seq2sum.files import replaced_file
+from seq2sum.params_file import parse_yaml
 
 STAGES = Path("dvc.yaml")
 # In the folder where DVC keeps what passes.
@@ -23,7 +22,7 @@ _STAGE_STATUS = re.compile(r"failed to run: .*, exited with (-?\d+)")
 
 def stages(folder: Path) -> list[str]:
     """The stages in the order of dvc.yaml, in which each comes after those that it needs."""
-    return list(yaml.safe_load((folder / STAGES).read_text(encoding="utf-8"))["stages"])
+    return list(parse_yaml((folder / STAGES).read_text(encoding="utf-8"))["stages"])
 
 
 def dvc(

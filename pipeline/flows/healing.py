@@ -1,7 +1,8 @@
 """Work pools and self-healing on a Prefect server: `python -m pipeline.flows.healing`, before `prefect deploy --all`.
 
-Two automations for the runs that have the tag HEALED_TAG. A run of which nothing was heard for SILENT_SECONDS is marked
-Crashed; a crashed one is scheduled again, as the same run, which goes on where it stood.
+Two automations for the runs that have the tag HEALED_TAG: one that crashed, and one of which nothing was heard for
+SILENT_SECONDS, is scheduled again, as the same run, which goes on where it stood. Silence does not ask whether it is
+Crashed already: a server that is killed can lose the news of that.
 """
 
 import asyncio
@@ -22,8 +23,9 @@ HEALED_TAG = "self-healing"
 # Flow processes send a heartbeat every 30 s (PREFECT_FLOWS_HEARTBEAT_FREQUENCY, which can't be less) from a thread of
 # their own; three must be missing before a run counts as dead.
 SILENT_SECONDS = 100
+RETRY = "AwaitingRetry"
 _SIGNS_OF_LIFE = {
-    f"prefect.flow-run.{sign}" for sign in ("Running", "heartbeat", "Completed", "Failed", "Cancelled", "Crashed")
+    f"prefect.flow-run.{sign}" for sign in ("Running", "heartbeat", "Completed", "Failed", "Cancelled", RETRY)
 }
 _RELATED: dict[str, str | list[str]] = {
     "prefect.resource.role": "tag",
@@ -52,16 +54,18 @@ def automations() -> list[Automation]:
         threshold=1,
         within=timedelta(0),
     )
-    lost = ChangeFlowRunState(
-        name="Crashed", state=StateType.CRASHED, message=f"nothing was heard of it for {SILENT_SECONDS} s", force=False
-    )
-    again = ChangeFlowRunState(
-        name="AwaitingRetry", state=StateType.SCHEDULED, message="goes on where it stood", force=False
-    )
     return [
-        Automation(name="silent runs are crashed", trigger=silence, actions=[lost]),
-        Automation(name="crashed runs go on", trigger=crash, actions=[again]),
+        Automation(
+            name="silent runs go on",
+            trigger=silence,
+            actions=[_again(f"nothing was heard of it for {SILENT_SECONDS} s; it goes on where it stood")],
+        ),
+        Automation(name="crashed runs go on", trigger=crash, actions=[_again("it goes on where it stood")]),
     ]
+
+
+def _again(message: str) -> ChangeFlowRunState:
+    return ChangeFlowRunState(name=RETRY, state=StateType.SCHEDULED, message=message, force=False)
 
 
 async def set_up() -> None:

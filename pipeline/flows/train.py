@@ -103,7 +103,8 @@ def judge(version: str, tree: Path, settings: dict[str, str], deadline: float | 
     return promotion
 
 
-@flow(name="train")
+# With a result that was kept the server lets no completed run begin again.
+@flow(name="train", persist_result=True, result_serializer="json")
 def train(
     overrides: list[str] | None = None,
     experiment: str | None = None,

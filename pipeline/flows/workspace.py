@@ -15,8 +15,6 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipeline import paths
 from pipeline.flows.dvc_cli import dvc
 from pipeline.preset import overlay, round_trip_yaml
@@ -24,7 +22,7 @@ from pipeline.tracking.connection import EMBEDDED_ARTIFACTS, EMBEDDED_FILE
 from seq2sum.config import Params
 from seq2sum.errors import UserError
 from seq2sum.files import write_text
-from seq2sum.params_file import checked
+from seq2sum.params_file import checked, parse_yaml
 
 FOLDER = Path(".cache/factory")
 DVC_CONFIG = Path(".dvc/config.local")
@@ -98,19 +96,19 @@ def set_overrides(params: Path, overrides: Sequence[str]) -> None:
         key, equals, text = override.partition("=")
         if not equals:
             raise UserError(f"override {override!r}: write it as section.key=value.")
-        value: Any = yaml.safe_load(text)
+        value: Any = parse_yaml(text)
         for name in reversed(key.split(".")):
             value = {name: value}
         overlay(document, value, Path(f"override {override!r}"))
     text_out = StringIO()
     round_trip_yaml().dump(document, text_out)
-    checked(yaml.safe_load(text_out.getvalue()), Path(f"{params.name} with the overrides"), Params)
+    checked(parse_yaml(text_out.getvalue()), Path(f"{params.name} with the overrides"), Params)
     write_text(params, text_out.getvalue())
 
 
 def _link_sources(checkout: Path, tree: Path) -> None:
     """Local files that the params name and that are not in git are read where they are."""
-    source = yaml.safe_load((tree / paths.PARAMS).read_text(encoding="utf-8"))["ingest"]["source"]
+    source = parse_yaml((tree / paths.PARAMS).read_text(encoding="utf-8"))["ingest"]["source"]
     patterns = [pattern for split in (source.get("paths") or {}).values() for pattern in split]
     for first in {Path(pattern).parts[0] for pattern in patterns if not Path(pattern).is_absolute()}:
         names = [path.name for path in checkout.glob(first)]

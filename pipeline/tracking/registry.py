@@ -32,7 +32,7 @@ REQUIREMENTS = (
     "numpy",
     "pandas",
     "pydantic",
-    "pyyaml",
+    "ruamel.yaml",
     "rouge-score-rs",
     "safetensors",
     "tokenizers",

@@ -3,6 +3,9 @@
 Shapes: B documents, K summaries of each, L pieces at most.
 """
 
+import itertools
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,35 +21,55 @@ Ids = NDArray[np.integer]
 CHOICES = 3
 
 
+@dataclass(frozen=True)
+class _DrawState:
+    """The documents as read, the decoder's state of every summary, and the random numbers of each [B, K, L, 3]."""
+
+    memory: Memory
+    decoder: DecoderState
+    uniforms: Tensor
+
+    def select(self, beam_indices: Tensor) -> "_DrawState":
+        index = beam_indices[:, :, None, None].expand(-1, -1, *self.uniforms.shape[2:])
+        return _DrawState(self.memory, self.decoder.select(beam_indices), self.uniforms.gather(1, index))
+
+    def keep(self, document_indices: Tensor) -> "_DrawState":
+        memory, decoder = self.memory.keep(document_indices), self.decoder.keep(document_indices)
+        return _DrawState(memory, decoder, self.uniforms[document_indices])
+
+
 def draw_summaries(model: SummarizerModel, memory: Memory, uniforms: Tensor) -> list[list[Ids]]:
     """The ids, without end, of K summaries drawn for each document of ``memory``.
 
     ``uniforms`` [L, B, K, 3] are random numbers of [0, 1): they alone decide what is drawn.
     """
-    steps = iter(uniforms)
+    steps = itertools.count()
 
-    def draw(latest_ids: Tensor, state: DecoderState, is_open: Tensor) -> tuple[Tensor, DecoderState]:
-        decoded, state = model.step(memory, state, latest_ids)
-        return model.draw(memory, decoded, next(steps), is_open), state
+    def draw(latest_ids: Tensor, state: _DrawState, is_open: Tensor) -> tuple[Tensor, _DrawState]:
+        decoded, decoder = model.step(state.memory, state.decoder, latest_ids)
+        ids = model.draw(state.memory, decoded, state.uniforms[:, :, next(steps)], is_open)
+        return ids, _DrawState(state.memory, decoder, state.uniforms)
 
-    return _write(draw, model, memory, uniforms.shape[2], max_tokens=len(uniforms))
+    return _write(draw, model, memory, uniforms.permute(1, 2, 0, 3))
 
 
 def greedy_summaries(model: SummarizerModel, memory: Memory, max_tokens: int) -> list[Ids]:
     """The ids, without end, of each document's greedy summary."""
 
-    def choose(latest_ids: Tensor, state: DecoderState, _is_open: Tensor) -> tuple[Tensor, DecoderState]:
-        decoded, state = model.step(memory, state, latest_ids)
-        return model.log_probs(memory, decoded).argmax(dim=-1), state
+    def choose(latest_ids: Tensor, state: _DrawState, _is_open: Tensor) -> tuple[Tensor, _DrawState]:
+        decoded, decoder = model.step(state.memory, state.decoder, latest_ids)
+        return model.log_probs(state.memory, decoded).argmax(dim=-1), _DrawState(state.memory, decoder, state.uniforms)
 
-    return [rows[0] for rows in _write(choose, model, memory, 1, max_tokens)]
+    return [
+        rows[0] for rows in _write(choose, model, memory, memory.states.new_empty(len(memory.states), 1, max_tokens, 0))
+    ]
 
 
-def _write(
-    draw: DrawFunction[DecoderState], model: SummarizerModel, memory: Memory, num_rows: int, max_tokens: int
-) -> list[list[Ids]]:
-    begin = torch.full((len(memory.states), num_rows), BOS, device=memory.states.device)
-    state = model.decoder.initial_state(memory).select(torch.zeros_like(begin))
+def _write(draw: DrawFunction[_DrawState], model: SummarizerModel, memory: Memory, uniforms: Tensor) -> list[list[Ids]]:
+    num_documents, num_rows, max_tokens, _ = uniforms.shape
+    begin = torch.full((num_documents, num_rows), BOS, device=uniforms.device)
+    decoder = model.decoder.initial_state(memory).select(torch.zeros_like(begin))
+    state = _DrawState(memory, decoder, uniforms)
     ids, lengths = draw_sequences(draw, state, begin, max_tokens, EOS)
     return [
         [row[:length] for row, length in zip(*of_document, strict=True)]

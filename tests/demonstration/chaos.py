@@ -86,11 +86,11 @@ class Factory:
             with contextlib.suppress(psutil.Error):
                 line = process.cmdline()
                 if (
-                    process.status() != psutil.STATUS_ZOMBIE
-                    and process.environ().get("PREFECT_API_URL") == self.server.api
-                    and line
+                    line
                     and "python" in Path(line[0]).name
                     and any(tuple(line[at : at + len(words)]) == words for at in range(len(line)))
+                    and process.status() != psutil.STATUS_ZOMBIE
+                    and process.environ().get("PREFECT_API_URL") == self.server.api
                 ):
                     found.append(process)
         return found

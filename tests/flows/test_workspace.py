@@ -47,7 +47,7 @@ def test_a_killed_run_finds_its_work_tree_again_and_the_checkout_stays_as_it_is(
         ("train.sed=2", "train.sed"),
         ("train.seed=two", "train.seed"),
         ("train=2", "train"),
-        ("train.learning_rate=1e-3", "train.learning_rate"),
+        ("train.learning_rate=fast", "train.learning_rate"),
     ],
 )
 def test_a_bad_override_is_named_and_changes_nothing(project, tmp_path, override, named):

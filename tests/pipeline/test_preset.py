@@ -60,7 +60,7 @@ def test_a_preset_in_force_is_no_change(params: Path) -> None:
         ("train: 7", r"train: a section on one side"),
         ("train: {max_steps: {a: 7}}", r"train\.max_steps: a section on one side"),
         ("train: {max_steps: -1}", r"trial\.yaml: 1 bad key\(s\):\n  train\.max_steps"),
-        ("train: {learning_rate: 1e-3}", r"train\.learning_rate: '1e-3' is text to YAML"),
+        ("train: {learning_rate: fast}", r"train\.learning_rate: .*'fast'"),
         ("train: [", r"trial\.yaml: not readable as YAML"),
         ("", r"trial\.yaml: expected sections"),
     ],

@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pipeline import publish
+from pipeline.lineage import require_unchanged
 from pipeline.tracking import champion, connection, registry
 from seq2sum.config import SearchParams
 from seq2sum.errors import UserError
@@ -336,3 +337,10 @@ def test_a_journal_line_more_is_one_point_more(project: Path) -> None:
     assert found["points"]["train/loss"] == [*((step, 1 / step) for step in STEPS), (60, 0.5)]
     assert len(found["versions"]) == 1
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+
+
+def test_a_small_rate_is_no_change_though_dvc_writes_it_in_its_own_way(tmp_path: Path) -> None:
+    params, lock = tmp_path / "params.yaml", tmp_path / "dvc.lock"
+    params.write_text("train: {learning_rate: 1.0e-07}\n")
+    lock.write_text("stages: {train: {params: {params.yaml: {train: {learning_rate: 1e-07}}}}}\n")
+    require_unchanged(params, lock)
