@@ -12,8 +12,9 @@ app = typer.Typer(rich_markup_mode=None)
 
 INIT_HELP = """Write params.yaml for your own files: where they are, and sizes that fit them, with the reasons.
 
-The vocabulary, the lengths, the network and the steps follow from the number of pairs and from their lengths; all other
-values stay. A params.yaml that git can bring back is replaced, one with changes of your own only with --force.
+The vocabulary, the lengths, the network and the steps follow from the number of pairs and from their lengths. These and
+`ingest.max_pairs` are set anew at every call, and what they replace is told; all other values stay. A params.yaml that
+git can bring back is replaced, one with changes of your own only with --force.
 
 \b
 Examples:
@@ -38,6 +39,7 @@ def init(
         str | None,
         typer.Option(metavar="COLUMN", help="Column of what the split must not tear apart.", show_default="none"),
     ] = None,
+    trial: Annotated[bool, typer.Option("--trial", help="1,000 pairs and few steps, to see it run once.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Write over changes that git does not have.")] = False,
     json_output: JsonFlag = False,
 ) -> None:
@@ -46,7 +48,7 @@ def init(
         from pipeline import initialize, paths
         from pipeline.terminal import columns
 
-        plan = initialize.plan(files, documents, summaries, pair_id, group, paths.PARAMS)
+        plan = initialize.plan(files, documents, summaries, pair_id, group, paths.PARAMS, trial=trial)
         initialize.write_plan(plan, paths.PARAMS, force=force)
         if json_output:
             print(json.dumps(initialize.as_json(plan, paths.PARAMS), indent=2, ensure_ascii=False))
@@ -54,9 +56,19 @@ def init(
         found = f", found {plan.columns.how}" if plan.columns.how else ""
         print(f"documents from {plan.columns.document!r}, summaries from {plan.columns.summary!r}{found}")
         print(f"{plan.num_pairs:,} pairs\n")
-        print(columns([(choice.key, str(choice.value), choice.reason) for choice in plan.choices]))
+        rows = [
+            (
+                choice.key,
+                "all" if choice.value is None else str(choice.value),
+                f"was {was}" if was else "",
+                choice.reason,
+            )
+            for choice, was in zip(plan.choices, initialize.replaced(plan), strict=True)
+        ]
+        print(columns(rows))
+        print("\nAll other values stay as they were.")
         minutes = max(1, round(plan.seconds / 60))
-        print(f"\n{paths.PARAMS} is written. Training will take about {minutes} min on two cores (twice that without")
+        print(f"{paths.PARAMS} is written. Training will take about {minutes} min on two cores (twice that without")
         print("bfloat16, a fraction on a GPU), the summaries of the test split a few more.")
         print(*plan.warnings, sep="\n", end="\n" if plan.warnings else "")
         print("next: make run")

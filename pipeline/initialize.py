@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.lineage import flat, flat_params
 from pipeline.preset import round_trip_yaml
-from pipeline.sizing import SAMPLE_PAIRS, Choice, Corpus, choices, seconds, warnings
+from pipeline.sizing import SAMPLE_PAIRS, Choice, Corpus, choices, for_trial, seconds, warnings
 from seq2sum.config import Params
 from seq2sum.data.columns import Columns, find_columns
 from seq2sum.data.sources.files import FilePairs
@@ -24,12 +25,16 @@ _SEED = 1
 
 
 class Plan(NamedTuple):
-    """What is to stand in params.yaml. ``seconds``: the estimated time of the training on two cores."""
+    """What is to stand in params.yaml, and what stands there (``before``: every value as text, by its key).
+
+    ``seconds``: the estimated time of the training on two cores.
+    """
 
     source: FilesSource
     columns: Columns
     num_pairs: int
     choices: list[Choice]
+    before: dict[str, str]
     seconds: float
     warnings: list[str]
 
@@ -41,8 +46,12 @@ def plan(
     pair_id: str | None,
     group: str | None,
     params: Path,
+    *,
+    trial: bool,
 ) -> Plan:
     """Reads all the files and judges what fits them. ``files``: paths or globs; columns that are None are looked for.
+
+    ``trial``: with the budget of a first trial.
 
     Raises UserError naming the file, row or column that does not fit.
     """
@@ -61,9 +70,17 @@ def plan(
     )
     corpus = _read(source)
     present = load_params(params)
-    chosen = choices(corpus, present.train.batch_tokens, present.validate_.min_document_words)
+    chosen = choices(corpus, present.train.batch_tokens)
+    if trial:
+        chosen = for_trial(chosen)
     time = seconds(chosen, present.train.batch_tokens)
-    return Plan(source, columns, corpus.num_pairs, chosen, time, warnings(corpus))
+    return Plan(source, columns, corpus.num_pairs, chosen, flat_params(params), time, warnings(corpus))
+
+
+def replaced(plan: Plan) -> list[str]:
+    """For each choice, in order, the value that it replaces, as text; empty where that is the same."""
+    values = [(plan.before[choice.key], flat({"": choice.value})[""]) for choice in plan.choices]
+    return [before if before != value else "" for before, value in values]
 
 
 def _read(source: FilesSource) -> Corpus:
@@ -99,7 +116,6 @@ def write_plan(plan: Plan, params: Path, *, force: bool) -> None:
     yaml = round_trip_yaml()
     document = yaml.load("".join(line for line in lines if not line.startswith(_MARK)))
     document["ingest"]["source"] = plan.source.model_dump()
-    document["ingest"]["max_pairs"] = None
     for choice in plan.choices:
         *sections, key = choice.key.split(".")
         section = document
@@ -111,7 +127,7 @@ def write_plan(plan: Plan, params: Path, *, force: bool) -> None:
     checked(parse_yaml(text.getvalue()), params, Params)
     head = [
         f"`seq2sum init` set these for {', '.join(plan.source.paths['all'])} ({plan.num_pairs:,} pairs):",
-        *(f"  {choice.key}: {choice.value}  # {choice.reason}" for choice in plan.choices),
+        *(f"  {choice.key}: {flat({'': choice.value})['']}  # {choice.reason}" for choice in plan.choices),
     ]
     write_text(params, "".join(f"{_MARK}{line}\n" for line in head) + text.getvalue())
 
@@ -134,7 +150,10 @@ def as_json(plan: Plan, params: Path) -> dict[str, Any]:
         "params": str(params),
         "source": plan.source.model_dump(),
         "num_pairs": plan.num_pairs,
-        "choices": [choice._asdict() for choice in plan.choices],
+        "choices": [
+            choice._asdict() | {"replaced": before or None}
+            for choice, before in zip(plan.choices, replaced(plan), strict=True)
+        ],
         "seconds": round(plan.seconds),
         "warnings": plan.warnings,
     }

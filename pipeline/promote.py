@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline import paths, record
 from pipeline.decoding import decode
+from pipeline.promotion_page import write_page
 from pipeline.promotion_report import write_promotion
 from pipeline.tracking import championship, connection, registry, runs
 from pipeline.tracking.championship import ChampionChangedError
@@ -23,7 +24,7 @@ from pipeline.workers import num_workers
 from seq2sum.config import Params
 from seq2sum.data.pairs import Pair, read_pairs
 from seq2sum.errors import UserError
-from seq2sum.evaluation.rouge import score_systems
+from seq2sum.evaluation.rouge import RougeScores, score_systems
 from seq2sum.files import sha256_of
 from seq2sum.gate.evidence import Evidence, weigh
 from seq2sum.gate.measures import Measures, measure
@@ -52,6 +53,8 @@ class Side(NamedTuple):
     """A version as the gate sees it."""
 
     version: registry.Version
+    summaries: Sequence[str]
+    scores: RougeScores
     measures: Measures
     seconds_per_document: float
     num_bytes: int
@@ -97,8 +100,7 @@ def _judge_and_record(
         raise UserError(f"{paths.TEST_PAIRS}: no pairs to judge by. Raise split.test_share.")
     test_set = sha256_of(paths.TEST_PAIRS)
     with tempfile.TemporaryDirectory(prefix="seq2sum-") as temporary:
-        sides, signature = _sides((challenger, champion), pairs, test_set, params, Path(temporary))
-    ours, theirs = sides
+        ours, theirs = _sides((challenger, champion), pairs, test_set, params, Path(temporary))
     evidence = weigh(ours.measures, theirs.measures, params.promote)
     costs = {
         "latency": cost(ours.seconds_per_document, theirs.seconds_per_document),
@@ -110,13 +112,14 @@ def _judge_and_record(
         "challenger": challenger.number,
         "champion": champion.number,
         "test_set_sha256": test_set,
-        "metric_signature": signature,
-        "rescored": [side.version.number for side in sides if side.rescored],
+        "metric_signature": ours.scores.signature,
+        "rescored": [side.version.number for side in (ours, theirs) if side.rescored],
         "params": params.promote.model_dump(),
     }
     differences = ours.measures.rouge[:, 0] - theirs.measures.rouge[:, 0]
     folder = paths.PROMOTIONS / f"{challenger.number}-over-{champion.number}"
     report_hash = write_promotion(folder, facts, evidence, costs, verdict, differences)
+    write_page(folder, challenger, theirs.summaries, theirs.scores, params)
     _tell(client, challenger, champion, verdict, evidence, report_hash, folder)
     if verdict.decision == "promote":
         proof = {
@@ -124,7 +127,7 @@ def _judge_and_record(
             "report_sha256": report_hash,
             "run_id": challenger.run_id,
             "test_set_sha256": test_set,
-            "metric_signature": signature,
+            "metric_signature": ours.scores.signature,
             "reason": next(reason for reason in verdict.reasons if reason.startswith("gain")),
         }
         championship.crown(client, challenger.number, "promote", champion.number, proof)
@@ -133,8 +136,8 @@ def _judge_and_record(
 
 def _sides(
     versions: Sequence[registry.Version], pairs: Sequence[Pair], test_set: str, params: Params, temporary: Path
-) -> tuple[list[Side], str]:
-    """Each version's measures on the test pairs, and the metric's signature."""
+) -> list[Side]:
+    """Each version's summaries of the test pairs, judged."""
     from pipeline.hardware import use_hardware
 
     documents, references = [pair.document for pair in pairs], [pair.summary for pair in pairs]
@@ -152,16 +155,17 @@ def _sides(
         recorded = folder / "artifacts" / record.FOLDER
         texts[version.number] = record.recorded_hypotheses(recorded) if is_recorded else decoded.summaries
     scores = score_systems(texts, references, params.evaluate.rouge, num_workers())
-    sides = [
+    return [
         Side(
             version,
+            texts[version.number],
+            scores[version.number],
             measure(documents, references, texts[version.number], scores[version.number].values),
             *costs[version.number],
             version.tags.get("test_set_sha256") != test_set,
         )
         for version in versions
     ]
-    return sides, scores[versions[0].number].signature
 
 
 def _tell(

@@ -14,6 +14,9 @@ from seq2sum.files import replaced_folder, sha256_of, write_json, write_text
 from seq2sum.gate.evidence import Evidence, Worsening
 from seq2sum.gate.verdict import Verdict
 
+VERDICT = "verdict.json"
+# The stages' report once more, with the champion beside.
+PAGE = "report.html"
 _MARKS = {"pass": "✓", "fail": "✗", "undecided": "?"}
 
 
@@ -40,10 +43,10 @@ def write_promotion(
     }
     gains = {ROUGE_NAMES[kind]: (gain.delta, gain.low, gain.high) for kind, gain in evidence.rouge.items()}
     with replaced_folder(folder) as beside:
-        write_json(beside / "verdict.json", content)
+        write_json(beside / VERDICT, content)
         write_text(beside / "verdict.md", _markdown(facts, evidence, verdict))
         save_png(score_differences_figure(differences, gains), beside / "differences.png")
-    return sha256_of(folder / "verdict.json")
+    return sha256_of(folder / VERDICT)
 
 
 def _markdown(facts: Mapping[str, Any], evidence: Evidence, verdict: Verdict) -> str:

@@ -46,7 +46,10 @@ def promote(version: Named = "challenger", json_output: JsonFlag = False) -> Non
             print(f"version {done.challenger}{against}: {done.decision}")
             print("\n".join(f"  {reason}" for reason in done.reasons))
             if done.report:
-                print(f"report: {done.report / 'verdict.md'}")
+                print(
+                    "report:",
+                    *(path for name in ("verdict.md", "report.html") if (path := done.report / name).exists()),
+                )
     if done.decision != "promote":
         raise typer.Exit(NOT_PROMOTED)
 

@@ -23,6 +23,8 @@ SAMPLE_PAIRS = 3_000
 DEFAULT_PAIRS, FULL_PAIRS = 15_000, 60_000
 # Below this the small preset's network has more weights than the corpus has words to learn them from.
 TINY_PAIRS = 3_000
+# Shorter documents are rejected, unless the corpus has more than this share of them.
+DOCUMENT_WORDS, MOST_SHORT = 15, 0.05
 # A piece is worth a place in the vocabulary if the corpus shows it this often on average.
 WORDS_PER_PIECE = 100
 LEAST_PIECES, MOST_PIECES = 1_000, 8_000
@@ -31,6 +33,14 @@ MOST_SOURCE_TOKENS, MOST_TARGET_TOKENS = 800, 200
 # Passes over the pairs: more gains nothing on a small corpus (early stopping ends there), fewer leave something.
 SMALL_PASSES, LARGE_PASSES = 20, 5
 LEAST_STEPS, MOST_STEPS = 400, 6_000
+# Enough to see everything run once, whatever the corpus.
+TRIAL = {
+    "ingest.max_pairs": 1_000,
+    "train.pretrain.max_steps": 200,
+    "train.max_steps": 200,
+    "train.warmup_steps": 50,
+    "train.validate_every": 50,
+}
 # Tokens a second of the default network on two cores that multiply bfloat16, and its parameters.
 TOKENS_PER_SECOND, ITS_PARAMETERS = 28_700, 2_870_000
 
@@ -51,9 +61,12 @@ class Corpus(NamedTuple):
     summaries: Sequence[str]
 
 
-def choices(corpus: Corpus, batch_tokens: int, min_document_words: int) -> list[Choice]:
-    """The values that fit the corpus, in the order of params.yaml. The two numbers are those of the params at hand."""
-    found = list(_validation(corpus, min_document_words))
+def choices(corpus: Corpus, batch_tokens: int) -> list[Choice]:
+    """The values that fit the corpus, in the order of params.yaml. ``batch_tokens`` is that of the params at hand.
+
+    The keys are always the same, so that no value of an earlier corpus stays.
+    """
+    found = [Choice("ingest.max_pairs", None, "all of them"), _validation(corpus)]
     sample_words = sum(len(words(text)) for text in (*corpus.documents, *corpus.summaries))
     num_words = round(sample_words * corpus.num_pairs / len(corpus.documents))
     pieces = min(MOST_PIECES, max(LEAST_PIECES, 100 * round(num_words / WORDS_PER_PIECE / 100)))
@@ -77,6 +90,14 @@ def choices(corpus: Corpus, batch_tokens: int, min_document_words: int) -> list[
     return found + list(_script(corpus.summaries))
 
 
+def for_trial(chosen: Sequence[Choice]) -> list[Choice]:
+    """The choices with the budget of a first trial."""
+    return [
+        choice._replace(value=TRIAL[choice.key], reason="for a trial") if choice.key in TRIAL else choice
+        for choice in chosen
+    ]
+
+
 def seconds(chosen: Sequence[Choice], batch_tokens: int) -> float:
     """The training's time on two cores, roughly: by its tokens and the network's weights."""
     values = {choice.key: choice.value for choice in chosen}
@@ -92,12 +113,11 @@ def seconds(chosen: Sequence[Choice], batch_tokens: int) -> float:
     return float(steps * batch_tokens / TOKENS_PER_SECOND * max(0.5, parameters / ITS_PARAMETERS))
 
 
-def _validation(corpus: Corpus, least_words: int) -> Iterator[Choice]:
+def _validation(corpus: Corpus) -> Choice:
     lengths = np.array([len(words(text)) for text in corpus.documents])
-    short = float((lengths < least_words).mean())
-    if short > 0.05:
-        value = max(3, int(np.quantile(lengths, 0.05)))
-        yield Choice("validate.min_document_words", value, f"{short:.0%} of the documents have less than {least_words}")
+    short = float((lengths < DOCUMENT_WORDS).mean())
+    value = DOCUMENT_WORDS if short <= MOST_SHORT else max(3, int(np.quantile(lengths, MOST_SHORT)))
+    return Choice("validate.min_document_words", value, f"{short:.0%} of the documents have less than {DOCUMENT_WORDS}")
 
 
 def _lengths(source_lengths: np.ndarray, target_lengths: np.ndarray) -> Iterator[Choice]:

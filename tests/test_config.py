@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,19 @@ def test_every_missing_key_is_named(params):
     del values["train"]["seed"], values["evaluate"]
     with pytest.raises(UserError, match=r"2 bad key\(s\):[\s\S]*train\.seed: missing[\s\S]*evaluate: missing"):
         load()
+
+
+def test_a_section_that_an_older_file_lacks_is_told_with_the_lines_to_add(params):
+    values, load = params
+    report, search = values.pop("report"), values["evaluate"].pop("search")
+    with pytest.raises(UserError, match=r"report: missing\. Add it\.") as raised:
+        load()
+    told = str(raised.value)
+    assert "docs/reference/params.md" in told
+    # What is told is YAML, and filled with the values of the reference it is all that is missing.
+    blocks = re.findall(r"These lines .*:\n((?: {4}.*\n?)+)", told)
+    expected = [{"evaluate": {"search": dict.fromkeys(search)}}, {"report": dict.fromkeys(report)}]
+    assert [yaml.safe_load(block) for block in blocks] == expected
 
 
 def test_numbers_may_be_written_as_dvc_writes_them(params, tmp_path):

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel, ConfigDict, Field
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pipeline.demo.batch import read_documents
 from pipeline.demo.shown import Gate, ShownModel
@@ -26,6 +26,7 @@ _STATIC = Path(__file__).parent / "static"
 _POLICY = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; form-action 'none'; base-uri 'none'"
 # Documents of a batch that are summarized between two signs of progress.
 _STEP = 8
+_CHANGES = TypeAdapter(dict[str, Any])
 JSON_LINES = "application/x-ndjson"
 
 
@@ -100,11 +101,16 @@ def create_app(models: Sequence[ShownModel], votes: Votes, allowed_hosts: Sequen
 
     @app.post("/api/batch")
     async def batch(
-        request: Request, model: str, name: str, column: Annotated[str, Query(min_length=1)]
+        request: Request,
+        model: str,
+        name: str,
+        column: Annotated[str, Query(min_length=1)],
+        search: str = "{}",
     ) -> StreamingResponse:
         documents = check_documents(read_documents(name, await request.body(), column))
-        shown = named(model)
-        return _streamed(lambda send: _summarize_all(shown, documents, send))
+        shown, changes = named(model), _changes(search)
+        shown.settings(changes)  # told before the answer begins
+        return _streamed(lambda send: _summarize_all(shown, documents, changes, send))
 
     @app.post("/api/votes")
     def vote(ask: VoteAsk) -> dict[str, int]:
@@ -139,6 +145,13 @@ def create_app(models: Sequence[ShownModel], votes: Votes, allowed_hosts: Sequen
     return app
 
 
+def _changes(search: str) -> dict[str, Any]:
+    try:
+        return _CHANGES.validate_json(search)
+    except ValidationError as error:
+        raise UserError("search: no JSON object of changes to the search settings.") from error
+
+
 def _streamed(work: Callable[[Send], None]) -> StreamingResponse:
     lines: Iterator[str] = lines_of(work)
     return StreamingResponse(lines, media_type=JSON_LINES)
@@ -158,11 +171,11 @@ def _summarize(model: ShownModel, document: str, ask: SummarizeAsk, send: Send) 
     )
 
 
-def _summarize_all(model: ShownModel, documents: Sequence[str], send: Send) -> None:
+def _summarize_all(model: ShownModel, documents: Sequence[str], search: dict[str, Any], send: Send) -> None:
     send({"total": len(documents)})
     for start in range(0, len(documents), _STEP):
         part = documents[start : start + _STEP]
-        for document, (best, *_) in zip(part, model.summarize(part, {}, 1), strict=True):
+        for document, (best, *_) in zip(part, model.summarize(part, search, 1), strict=True):
             send(
                 {"document": document, "summary": best.text, "score": round(best.score, 4), "truncated": best.truncated}
             )

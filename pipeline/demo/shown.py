@@ -53,12 +53,16 @@ class ShownModel:
         self, documents: Sequence[str], changes: dict[str, Any], num_best: int, watch: Watch | None = None
     ) -> list[list[Summary]]:
         """The best summaries of each document, with ``changes`` to the search settings. Raises UserError."""
-        try:
-            search = SearchParams.model_validate(self.search.model_dump() | changes)
-        except ValidationError as error:
-            raise UserError(" ".join(describe_problem(problem) for problem in error.errors())) from error
+        search = self.settings(changes)
         with self.lock:
             return self.summarizer.summarize_best(documents, search, min(num_best, search.beam_size), watch=watch)
+
+    def settings(self, changes: dict[str, Any]) -> SearchParams:
+        """The search settings with ``changes``. Raises UserError if they can't be."""
+        try:
+            return SearchParams.model_validate(self.search.model_dump() | changes)
+        except ValidationError as error:
+            raise UserError(" ".join(describe_problem(problem) for problem in error.errors())) from error
 
     def explain(self, document: str, ids: Sequence[int]) -> dict[str, Any]:
         """Where the words of the summary with pieces ``ids`` come from, and the attention [pieces, source pieces]."""

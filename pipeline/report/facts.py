@@ -28,12 +28,15 @@ LINEAGE = (
     paths.SCORES,
     paths.HYPOTHESES,
 )
+# The name of the registry's champion among the systems, once a report has it.
+CHAMPION = "champion"
 _HISTOGRAMS = ("document_words", "summary_words", "novelty")
 
 
 @dataclass(frozen=True)
 class Facts:
-    """``numbers`` holds the JSON reports by name: scores, train, data, split, card, search and model.
+    """``numbers`` holds the JSON reports by name: scores, train, data, split, card, search, model and, beside a
+    champion, the gate's verdict.
 
     ``histograms`` are the columns of the data's plots, ``documents`` those of the test split, in the order of
     ``outputs``, and ``hashes`` the md5 of each file of ``LINEAGE``.

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.report.facts import Facts
+from pipeline.report.facts import CHAMPION, Facts
 from pipeline.report.samples import Sample
 from seq2sum.evaluation import figures
 from seq2sum.evaluation.plot_data import count_words, curves_of, length_histograms, scores_by_length
@@ -35,9 +35,9 @@ def render(facts: Facts, samples: Mapping[str, Sequence[Sample]]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    systems = system_names(facts.numbers["scores"])
+    systems = _system_names(facts.numbers)
     return environment.get_template("page.html.jinja").render(
-        **facts.numbers,
+        **{"gate": None, **facts.numbers},
         value=_value_of(facts.numbers),
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         figures={name: _data_uri(svg) for name, svg in _figures(facts).items()},
@@ -45,9 +45,16 @@ def render(facts: Facts, samples: Mapping[str, Sequence[Sample]]) -> str:
         texts={"reference": "reference"} | systems,
         rouge={kind: ROUGE_NAMES[kind] for kind in ROUGE_TYPES},
         samples=samples,
+        num_zero=int((facts.outputs.scores[MODEL].values["rouge1"] == 0).sum()),
         hashes=facts.hashes,
         raw=json.dumps(facts.numbers, indent=1, sort_keys=True, ensure_ascii=False),
     )
+
+
+def _system_names(numbers: Mapping[str, Any]) -> dict[str, str]:
+    names = system_names(numbers["scores"])
+    beside = {CHAMPION: f"champion v{numbers['gate']['champion']}"} if "gate" in numbers else {}
+    return {MODEL: names.pop(MODEL), **beside, **names}
 
 
 def _value_of(numbers: Mapping[str, Any]) -> Callable[[str, str], Markup]:
@@ -67,7 +74,7 @@ def look_up(numbers: Any, path: str) -> Any:
 
 def _figures(facts: Facts) -> dict[str, str]:
     scores, outputs = facts.numbers["scores"], facts.outputs
-    names = system_names(scores)
+    names = _system_names(facts.numbers)
     systems = {
         names[system]: {ROUGE_NAMES[kind]: scores["systems"][system][kind] for kind in ("rouge1", "rouge2", "rougeL")}
         for system in names

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline import paths
+from pipeline.hardware import use_hardware
+from pipeline.report.facts import CHAMPION, Facts
 from seq2sum.evaluation.rouge import ROUGE_TYPES
 from seq2sum.evaluation.system_outputs import MODEL, SystemOutputs
 from seq2sum.explain import Explanation, Word, explain, segments
@@ -26,15 +29,18 @@ class ShownWord:
 class Sample:
     """A test pair: its scores, F1 × 100, its summary's words, and the document with how much was copied from where.
 
-    ``document`` holds (text, weight 0 to 1) parts as far as the model reads, ``unread`` is the rest.
+    ``rank`` is its place by the model's ROUGE-1, from 1. ``document`` holds (text, weight 0 to 1) parts as far as the
+    model reads, ``unread`` is the rest. ``champion`` is the champion's summary, where the report has one.
     """
 
     id: str
+    rank: int
     scores: Mapping[str, float]
     reference: str
     words: tuple[ShownWord, ...]
     document: tuple[tuple[str, float], ...]
     unread: str
+    champion: str | None
 
     @property
     def num_copied(self) -> int:
@@ -42,30 +48,46 @@ class Sample:
         return sum(shown.word.is_copied for shown in self.words)
 
 
-def ranked(outputs: SystemOutputs, num_samples: int) -> dict[str, list[int]]:
+def chosen_samples(facts: Facts, num_samples: int) -> dict[str, list[Sample]]:
     """``num_samples`` pairs (fewer, if there are fewer) at each end of the model's ROUGE-1 and around its median."""
-    scores = outputs.scores[MODEL].values
-    # Ties, as of many zeros, are broken by ROUGE-L and then by id, so that the choice is always the same.
-    order = np.lexsort((np.array(outputs.ids), -scores["rougeL"], -scores["rouge1"])).tolist()
+    summarizer = Summarizer.load(paths.MODEL, str(use_hardware()))
+    order = ranked(facts.outputs)
     middle = max(0, (len(order) - num_samples) // 2)
+    places = {
+        "best": range(len(order))[:num_samples],
+        "median": range(len(order))[middle : middle + num_samples],
+        "worst": range(len(order))[-num_samples:],
+    }
     return {
-        "best": order[:num_samples],
-        "median": order[middle : middle + num_samples],
-        "worst": order[-num_samples:],
+        name: [
+            explain_sample(summarizer, facts.documents[order[place]], facts.outputs, order[place], place + 1)
+            for place in of_name
+        ]
+        for name, of_name in places.items()
     }
 
 
-def explain_sample(summarizer: Summarizer, document: str, outputs: SystemOutputs, index: int) -> Sample:
+def ranked(outputs: SystemOutputs) -> list[int]:
+    """The pairs' places by the model's ROUGE-1, the best first."""
+    scores = outputs.scores[MODEL].values
+    # Ties, as of many zeros, are broken by ROUGE-L and then by id, so that the choice is always the same.
+    order: list[int] = np.lexsort((np.array(outputs.ids), -scores["rougeL"], -scores["rouge1"])).tolist()
+    return order
+
+
+def explain_sample(summarizer: Summarizer, document: str, outputs: SystemOutputs, index: int, rank: int) -> Sample:
     """The pair ``index`` of the test split, whose document is ``document``."""
     explanation = explain(summarizer, document, outputs.hypotheses[MODEL][index])
     read_to = explanation.source_spans[-1][1]
     return Sample(
         id=outputs.ids[index],
+        rank=rank,
         scores={kind: float(outputs.scores[MODEL].values[kind][index]) for kind in ROUGE_TYPES},
         reference=outputs.references[index],
         words=tuple(ShownWord(word, _source_words(document, explanation, word)) for word in explanation.words),
         document=_weighted(document[:read_to], explanation),
         unread=document[read_to:],
+        champion=outputs.hypotheses[CHAMPION][index] if CHAMPION in outputs.hypotheses else None,
     )
 
 

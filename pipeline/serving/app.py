@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import mlflow.pyfunc
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from mlflow.pyfunc import scoring_server
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from pipeline.serving.limits import TooLarge
 

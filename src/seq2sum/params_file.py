@@ -1,7 +1,8 @@
 """Reading params and sections from files: what is wrong is told by the key's path, with the mend."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from pydantic import ValidationError
 
@@ -10,6 +11,8 @@ from seq2sum.errors import UserError
 from seq2sum.section import Section
 
 SectionType = TypeVar("SectionType", bound=Section)
+# Holds every key of params.yaml with the value that it has in the repository.
+_REFERENCE = "docs/reference/params.md"
 
 
 def parse_yaml(text: str) -> Any:
@@ -51,8 +54,42 @@ def checked(raw: object, path: Path, section: type[SectionType]) -> SectionType:
     try:
         return section.model_validate(raw)
     except ValidationError as error:
-        lines = [f"  {describe_problem(problem)}" for problem in error.errors()]
+        lines = [f"  {describe_problem(problem)}{_lines_to_add(problem, section)}" for problem in error.errors()]
         raise UserError("\n".join([f"{path}: {len(lines)} bad key(s):", *lines])) from error
+
+
+def _lines_to_add(problem: Mapping[str, Any], section: type[Section]) -> str:
+    """For a section that is missing, such as one that older files lack, its lines, values apart."""
+    keys, kind = list(problem["loc"]), _section_under(section, problem["loc"])
+    if problem["type"] != "missing" or kind is None:
+        return ""
+    above = [f"{'  ' * depth}{key}:" for depth, key in enumerate(keys)]
+    lines = ["", f"These lines are meant, with the values of {_REFERENCE}:", *above, *_keys_of(kind, len(keys))]
+    return "\n    ".join(lines)
+
+
+def _keys_of(section: type[Section], depth: int) -> list[str]:
+    lines = []
+    for name, field in section.model_fields.items():
+        lines.append(f"{'  ' * depth}{field.alias or name}:")
+        if _is_section(field.annotation):
+            lines += _keys_of(field.annotation, depth + 1)
+    return lines
+
+
+def _section_under(section: type[Section], keys: Sequence[int | str]) -> type[Section] | None:
+    """The section that stands under a path of keys, if one does."""
+    for key in keys:
+        kinds = {field.alias or name: field.annotation for name, field in section.model_fields.items()}
+        kind = kinds.get(str(key))
+        if not _is_section(kind):
+            return None
+        section = kind
+    return section
+
+
+def _is_section(kind: object) -> TypeGuard[type[Section]]:
+    return isinstance(kind, type) and issubclass(kind, Section)
 
 
 def read_section(path: Path, section: type[SectionType]) -> SectionType:

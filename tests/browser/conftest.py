@@ -10,10 +10,11 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+from pipeline import paths
 from tests.demo.served import REPO, Served, served_page
 
 # To be looked at; git ignores the folder.
-SCREENSHOTS = REPO / ".cache" / "screenshots"
+SCREENSHOTS = REPO / paths.REPORTS / "screenshots"
 WIDTHS = {"desktop": 1280, "narrow": 390}
 
 
@@ -59,24 +60,29 @@ def width(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def page(chromium: webdriver.Chrome, served: Served, width: str) -> webdriver.Chrome:
     """The page, newly opened, on a desktop's and on a telephone's screen."""
+    return opened(chromium, served.address, width)
+
+
+def opened(chromium: webdriver.Chrome, address: str, width: str) -> webdriver.Chrome:
+    """The browser with a page newly opened on a screen of that width."""
     size = {"width": WIDTHS[width], "height": 900, "deviceScaleFactor": 1, "mobile": width == "narrow"}
     chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     for log in ("browser", "performance"):
         chromium.get_log(log)  # what an earlier test left
-    chromium.get(served.address)
+    chromium.get(address)
     return chromium
 
 
 @pytest.fixture
-def picture(page: webdriver.Chrome, width: str) -> Callable[[str], None]:
-    """Writes a picture of the whole page under a name."""
+def picture(chromium: webdriver.Chrome, width: str) -> Callable[[str], None]:
+    """Writes a picture of the whole page that is open under a name."""
 
     def take(name: str) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        height = page.execute_script("return document.documentElement.scrollHeight")
+        height = chromium.execute_script("return document.documentElement.scrollHeight")
         clip = {"x": 0, "y": 0, "width": WIDTHS[width], "height": height, "scale": 1}
         options = {"format": "png", "captureBeyondViewport": True, "clip": clip}
-        data = page.execute_cdp_cmd("Page.captureScreenshot", options)["data"]
+        data = chromium.execute_cdp_cmd("Page.captureScreenshot", options)["data"]
         (SCREENSHOTS / f"{name}-{width}.png").write_bytes(base64.b64decode(data))
 
     return take

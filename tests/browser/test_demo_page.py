@@ -1,4 +1,4 @@
-"""The page as a person meets it, in a real browser; pictures go to .cache/screenshots."""
+"""The page as a person meets it, in a real browser; pictures go to reports/screenshots."""
 
 import contextlib
 import json
@@ -185,6 +185,7 @@ def test_a_batch_shows_progress_and_can_be_downloaded(
     get(page, "#batch-file").send_keys(str(file))
     wait(page, lambda _: "no column 'document'" in get(page, "#batch-error").text)
     put(page, "#column", "text")
+    put(page, "#max_words", "5")
     get(page, "#batch-file").send_keys(str(file))
     wait(page, lambda _: get(page, "#download").is_displayed())
     assert get(page, "#batch-error").text == ""
@@ -198,7 +199,8 @@ def test_a_batch_shows_progress_and_can_be_downloaded(
         time.sleep(0.1)
     rows = [json.loads(line) for line in written.read_text(encoding="utf-8").splitlines()]
     assert [row["document"] for row in rows] == documents
-    expected = Summarizer.load(served.champion).summarize(documents, SEARCH)
+    search = SEARCH.model_copy(update={"max_words": 5})
+    expected = Summarizer.load(served.champion).summarize(documents, search)
     assert [row["summary"] for row in rows] == [summary.text for summary in expected]
 
 

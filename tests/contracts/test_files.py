@@ -1,7 +1,11 @@
 """What holds for every file of the repository."""
 
+import ast
+import importlib.metadata
+import itertools
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -50,7 +54,8 @@ def test_no_file_names_a_machine_or_an_index(pattern: re.Pattern[str]) -> None:
 def test_the_lock_pins_what_pyproject_asks_for() -> None:
     """Fails when `make lock` was forgotten; an unpinned package would be installed without a check of its hash."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    asked = map(Requirement, project["project"]["dependencies"] + project["dependency-groups"]["dev"])
+    extras = itertools.chain.from_iterable(project["project"]["optional-dependencies"].values())
+    asked = map(Requirement, [*project["project"]["dependencies"], *extras, *project["dependency-groups"]["dev"]])
     lock = (ROOT / "requirements/lock.txt").read_text(encoding="utf-8")
     pinned = dict(re.findall(r"^([a-z0-9][a-z0-9._-]*)==([^ ]+).*\\\n    --hash=sha256:", lock, flags=re.MULTILINE))
     missing = []
@@ -59,6 +64,36 @@ def test_the_lock_pins_what_pyproject_asks_for() -> None:
         if version is None or version not in requirement.specifier:
             missing.append(str(requirement))
     assert missing == []
+
+
+def test_what_the_code_imports_is_declared() -> None:
+    """Else it works only as long as another package brings it along."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = {name: declared(extra) for name, extra in project["optional-dependencies"].items()}
+    base, known = declared(project["dependencies"]), importlib.metadata.packages_distributions()
+    assert [
+        module
+        for module in imported("src", "pipeline", "study")
+        if not any(canonicalize_name(name) in base | extras["export"] for name in known[module])
+    ] == []
+    assert imported("pipeline/demo") - imported("src") - {"typer"} == extras["demo"]
+
+
+def declared(requirements: list[str]) -> set[str]:
+    return {canonicalize_name(Requirement(one).name) for one in requirements}
+
+
+def imported(*folders: str) -> set[str]:
+    """The modules that code in these folders imports, but for the standard library and this project itself."""
+    found = set()
+    for file in FILES:
+        if file.suffix == ".py" and any(file.is_relative_to(ROOT / folder) for folder in folders):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    names = [node.module]
+                found |= {name.partition(".")[0] for name in names}
+    return found - {"seq2sum", "pipeline", "study"} - sys.stdlib_module_names
 
 
 def test_every_locked_package_has_a_hash() -> None:

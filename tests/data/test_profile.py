@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 
@@ -29,8 +30,18 @@ def test_measures_by_hand(profile: Profile) -> None:
         "density": [4, 0],
         "novel_1_grams": [0, 1],
         "novel_2_grams": [0, 1],
-        "novel_3_grams": [0, 0],
+        "novel_3_grams": [0, pytest.approx(math.nan, nan_ok=True)],
     }
+
+
+def test_summaries_too_short_for_an_n_gram_are_left_out_of_its_mean() -> None:
+    profile = profile_pairs([pair(1, "some words here", "a whole new thing"), *[COPIED] * 3, *[NOVEL] * 6])
+    measures = profile.summary()["measures"]
+    assert measures["novel_2_grams"]["mean"] == 0.7
+    assert measures["novel_3_grams"]["mean"] == 0.25
+    assert sum(row["novel_3_grams"] for row in profile.histograms()["novelty"]) == 4
+    short = profile_pairs([NOVEL]).summary()["measures"]
+    assert (short["novel_2_grams"]["mean"], short["novel_3_grams"]["mean"]) == (1, 0)
 
 
 def test_the_summary_gives_quantiles_and_vocabulary(profile: Profile) -> None:

@@ -37,6 +37,12 @@ UNFIT = [
     ({"summary": ""}, "empty", "summary"),
     ({"summary": "…"}, "empty", "summary"),
     ({"document": "12 34 56 ab 78 90 12 + 34 = 46"}, "not_text", "0.10"),
+    (
+        {"document": GOOD.document + "\x1b[0m"},
+        "control_character",
+        "the document holds the control character U+001B at 28",
+    ),
+    ({"summary": "quiet\x00 town"}, "control_character", "the summary holds the control character U+0000 at 5"),
     ({"document": "only three words"}, "document_too_short", "3 words"),
     ({"document": "word " * 101}, "document_too_long", "101 words"),
     ({"summary": "one"}, "summary_too_short", "1 words"),
@@ -62,6 +68,7 @@ def test_each_unfit_pair_is_rejected_with_its_reason(change: dict[str, str], rea
         {"document": "one two three four", "summary": "one two"},
         {"document": "ab 12 cd 34", "summary": "ab cd"},
         {"document": "किताब की दुकान बंद है आज", "summary": "दुकान बंद"},
+        {"document": "line one\r\n\tline two\x0b\x0cline three\u200b\u0085"},
         {"document": "Ärzte öffnen früh, 日本", "summary": "früh 日"},
     ],
 )

@@ -151,8 +151,10 @@ def test_votes_are_kept_and_become_pairs_that_the_pipeline_reads(
     assert "choice" in refusal(refused)
 
 
-def upload(client: httpx.Client, name: str, content: str | bytes, column: str = "document") -> httpx.Response:
-    query = {"model": "champion", "name": name, "column": column}
+def upload(
+    client: httpx.Client, name: str, content: str | bytes, column: str = "document", search: str = "{}"
+) -> httpx.Response:
+    query = {"model": "champion", "name": name, "column": column, "search": search}
     return client.post("/api/batch", params=query, content=content)
 
 
@@ -177,6 +179,18 @@ def test_a_batch_is_summarized_row_by_row_from_any_format(client: httpx.Client, 
         assert first == {"total": 11}
         assert [answer["document"] for answer in answers] == documents
         assert [answer["summary"] for answer in answers] == expected
+
+
+def test_a_batch_is_written_with_the_settings_that_were_asked_for(client: httpx.Client, served: Served) -> None:
+    documents = [f"Ship {number} comes back before dark." for number in range(3)]
+    content = "\n".join(json.dumps({"document": document}) for document in documents)
+    _, *answers = events(upload(client, "a.jsonl", content, search='{"max_words": 2, "beam_size": 2}'))
+    search = SEARCH.model_copy(update={"max_words": 2, "beam_size": 2})
+    expected = Summarizer.load(served.champion).summarize(documents, search)
+    assert [answer["summary"] for answer in answers] == [one.text for one in expected]
+    assert all(len(answer["summary"].split()) <= 2 for answer in answers)
+    assert "beam_size" in refusal(upload(client, "a.jsonl", content, search='{"beam_size": 0}'))
+    assert "search" in refusal(upload(client, "a.jsonl", content, search="[]"))
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def corpus(num_pairs: int, num_words: int = 40) -> Corpus:
 
 
 def chosen(of: Corpus) -> dict[str, object]:
-    return {choice.key: choice.value for choice in choices(of, batch_tokens=4000, min_document_words=15)}
+    return {choice.key: choice.value for choice in choices(of, batch_tokens=4000)}
 
 
 @pytest.fixture
@@ -79,6 +79,38 @@ def test_another_call_replaces_the_reasons_and_asks_before_it_writes_over_change
     assert (project / "params.yaml").read_bytes() == first
     assert init("--force", "mails.csv").exit_code == 0
     assert (project / "params.yaml").read_bytes() == first
+
+
+def test_what_an_earlier_call_or_a_person_set_is_set_anew_and_told_and_the_rest_stays(project: Path) -> None:
+    (project / "short.jsonl").write_text(
+        "\n".join(json.dumps({"text": document, "title": summary}) for document, summary in texts(30, num_words=6))
+    )
+    assert init("short.jsonl").exit_code == 0
+    path = project / "params.yaml"
+    assert load_params(path).validate_.min_document_words == 6
+    path.write_text(
+        path.read_text().replace("max_pairs: null", "max_pairs: 7").replace("val_share: 0.05", "val_share: 0.2")
+    )
+    done = init("--force", "mails.csv")
+    params = load_params(path)
+    assert (params.ingest.max_pairs, params.validate_.min_document_words, params.split.val_share) == (None, 15, 0.2)
+    told = [line.split() for line in done.stdout.splitlines()]
+    assert ["ingest.max_pairs", "all", "was", "7"] in [words[:4] for words in told]
+    assert ["validate.min_document_words", "15", "was", "6"] in [words[:4] for words in told]
+    assert "All other values stay" in done.stdout
+    again = json.loads(init("--force", "--json", "mails.csv").stdout)
+    assert all(choice["replaced"] is None for choice in again["choices"])
+
+
+def test_a_trial_has_a_small_budget_and_the_next_call_the_whole_one(project: Path) -> None:
+    told = init("--trial", "mails.csv").stdout
+    trial = load_params(project / "params.yaml")
+    assert (trial.ingest.max_pairs, trial.train.max_steps, trial.train.pretrain.max_steps) == (1000, 200, 200)
+    assert "for a trial" in told
+    assert init("--force", "mails.csv").exit_code == 0
+    whole = load_params(project / "params.yaml")
+    assert whole.ingest.max_pairs is None
+    assert whole.train.max_steps > 200
 
 
 def test_columns_are_told_by_name_or_length_and_globs_by_their_files(project: Path) -> None:
@@ -134,7 +166,7 @@ def test_lengths_cover_all_but_the_longest_texts() -> None:
 
 def test_short_documents_and_other_scripts_are_noticed() -> None:
     assert chosen(corpus(30_000, num_words=6))["validate.min_document_words"] == 6
-    assert "validate.min_document_words" not in chosen(corpus(30_000))
+    assert chosen(corpus(30_000))["validate.min_document_words"] == 15
     cyrillic = Corpus(30_000, ["Новый мост открыт для всех жителей города и гостей"] * 9, ["Новый мост"] * 9)
     assert chosen(cyrillic)["evaluate.rouge.tokenizer"] == "unicode"
     assert chosen(cyrillic)["evaluate.search.risk_tokenizer"] == "unicode"
@@ -150,7 +182,7 @@ def test_the_time_estimate_is_that_of_the_measured_runs() -> None:
         preset = flat(yaml.safe_load((ROOT / f"presets/{row['preset']}.yaml").read_text(encoding="utf-8")))
         as_run = [
             choice._replace(value=float(preset.get(choice.key, choice.value)))
-            for choice in choices(corpus(30_000), 4000, 15)
-            if not isinstance(choice.value, str)
+            for choice in choices(corpus(30_000), 4000)
+            if isinstance(choice.value, int | float)
         ]
         assert seconds(as_run, 4000) == pytest.approx(row["train_seconds"], rel=1 / 3)

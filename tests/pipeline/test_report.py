@@ -1,6 +1,5 @@
 """The report of twenty made-up pairs, after a real evaluation of a tiny untrained model."""
 
-import csv
 import hashlib
 import json
 import re
@@ -16,11 +15,9 @@ from pipeline.stages.evaluate import evaluate
 from pipeline.stages.report import report
 from pipeline.stages.runner import run_stage
 from seq2sum.data.pairs import read_pairs
-from seq2sum.data.profile import profile_pairs
 from seq2sum.evaluation.system_outputs import read_outputs
-from seq2sum.files import write_json
 from seq2sum.params_file import load_params
-from tests.pipeline.trained import write_split
+from tests.pipeline.trained import write_data_reports, write_split
 
 SECTIONS = ["scores", "significance", "length", "samples", "style", "training", "data", "cost", "lineage"]
 REPORTS = {
@@ -63,19 +60,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def project(trained: Path) -> Path:
-    write_split(paths.TRAIN_PAIRS, 20, seed=4)
-    write_json(paths.TRAIN_REPORT, {**json.loads(paths.TRAIN_REPORT.read_bytes()), "train_key": "ab12" * 16})
-    profile = profile_pairs(read_pairs(paths.TRAIN_PAIRS))
-    write_json(paths.DATA_REPORT, {"num_pairs": {"all": {"accepted": 50, "not_text": 2}}, **profile.summary()})
-    paths.DATA_PLOTS.mkdir()
-    for name, rows in profile.histograms().items():
-        with (paths.DATA_PLOTS / f"{name}.csv").open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-    write_json(paths.SPLIT_REPORT, {"num_pairs": {"train": 20, "val": 10, "test": 20}})
-    card = {"origin": "Texts <b>& more</b>", "release": "1", "licence": "Free", "num_pairs": 52, "fetched": []}
-    write_json(paths.DATA_CARD, card)
+    write_data_reports()
     evaluate(load_params(paths.PARAMS))
     return trained
 
@@ -102,6 +87,7 @@ def test_the_report_tells_what_the_files_say_and_loads_nothing(project: Path) ->
         assert {f"scores.statistics.{system}.{key}" for key in numbers["scores"]["statistics"][system]} <= set(told)
     for kind, comparison in numbers["scores"]["paired"].items():
         assert {f"scores.paired.{kind}.{key}" for key in comparison} <= set(told)
+    assert "This page knows no champion" in html
     assert {"scores.verdict", "scores.signature", "train.train_key", "data.num_pairs.all.not_text"} <= set(told)
     hashes = {attributes["data-md5"]: text for attributes, text in page.values if "data-md5" in attributes}
     assert hashes == {str(path): hashlib.md5(path.read_bytes()).hexdigest() for path in LINEAGE}
@@ -113,12 +99,17 @@ def test_samples_are_the_best_the_middle_and_the_worst_with_every_word(project: 
     outputs = read_outputs(paths.HYPOTHESES)
     scores = dict(zip(outputs.ids, outputs.scores["model"].values["rouge1"], strict=True))
     shown = re.findall(r'<article data-id="(\w+)">', html)
+    ranks = [int(rank) for rank in re.findall(r"rank (\d+) of 20", html)]
+    assert ranks == [*range(1, 5), *range(9, 13), *range(17, 21)]
     assert len(shown) == 12
     best, median, worst = ([scores[one] for one in shown[start : start + 4]] for start in (0, 4, 8))
     ordered = sorted(scores.values(), reverse=True)
     assert (best, median, worst) == (ordered[:4], ordered[8:12], ordered[-4:])
     summaries = dict(zip(outputs.ids, outputs.hypotheses["model"], strict=True))
     documents = {pair.id: pair.document for pair in read_pairs(paths.TEST_PAIRS)}
+    num_zero = list(scores.values()).count(0.0)
+    assert (f"{num_zero} of the 20 summaries" in html) == (num_zero > 0)
+    assert ("those in the middle score 0 as well" in html) == (num_zero > 10)
     for article in re.findall(r"<article.*?</article>", html, flags=re.DOTALL):
         one = re.search(r'data-id="(\w+)"', article)[1]
         texts = Texts(article).texts

@@ -1,5 +1,6 @@
 """A project after its training, on twenty made-up test pairs and with a tiny untrained model."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import yaml
 
 from pipeline import paths
 from seq2sum.config import ModelParams
-from seq2sum.data.pairs import Pair, write_pairs
+from seq2sum.data.pairs import Pair, read_pairs, write_pairs
+from seq2sum.data.profile import profile_pairs
 from seq2sum.data.tokenizer import Tokenizer
 from seq2sum.files import write_json
 from seq2sum.model.folder import save_model
@@ -45,3 +47,20 @@ def make_trained_project() -> None:
     write_json(paths.TRAIN_REPORT, {**TRAIN, "steps": 5})
     lines = [{"step": step, "phase": "likelihood", "values": {"train/loss": 1 / step}} for step in (1, 2, 3)]
     paths.JOURNAL.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def write_data_reports() -> None:
+    """What a report needs besides an evaluation: the train split, its profile, the card and the train key."""
+    write_split(paths.TRAIN_PAIRS, 20, seed=4)
+    write_json(paths.TRAIN_REPORT, {**TRAIN, "steps": 5, "train_key": "ab12" * 16})
+    profile = profile_pairs(read_pairs(paths.TRAIN_PAIRS))
+    write_json(paths.DATA_REPORT, {"num_pairs": {"all": {"accepted": 50, "not_text": 2}}, **profile.summary()})
+    paths.DATA_PLOTS.mkdir()
+    for name, rows in profile.histograms().items():
+        with (paths.DATA_PLOTS / f"{name}.csv").open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    write_json(paths.SPLIT_REPORT, {"num_pairs": {"train": 20, "val": 10, "test": 20}})
+    card = {"origin": "Texts <b>& more</b>", "release": "1", "licence": "Free", "num_pairs": 52, "fetched": []}
+    write_json(paths.DATA_CARD, card)

@@ -5,8 +5,10 @@ import { acceptFiles } from "./files.js";
 
 const $ = (id) => document.getElementById(id);
 const MOST_SHOWN = 20;
+const MOST_CHARACTERS = 160; // of a document, to know it by
 
-export function setUpBatch(modelName) {
+// `search` gives the changes to the model's own settings.
+export function setUpBatch(modelName, search) {
   let controller = null;
   let address = null;
   $("stop").addEventListener("click", () => controller?.abort());
@@ -22,7 +24,8 @@ export function setUpBatch(modelName) {
     $("batch-error").textContent = "";
     $("batch-list").replaceChildren();
     $("download").hidden = true;
-    const query = new URLSearchParams({ model: modelName(), name: file.name, column: $("column").value });
+    const [model, column, changes] = [modelName(), $("column").value, JSON.stringify(search())];
+    const query = new URLSearchParams({ model, name: file.name, column, search: changes });
     const began = performance.now();
     try {
       status.textContent = `Sending ${file.name} …`;
@@ -36,7 +39,9 @@ export function setUpBatch(modelName) {
         status.textContent = `${rows.length} of ${progress.max} documents`;
         if (rows.length <= MOST_SHOWN) {
           const item = document.createElement("li");
-          item.textContent = event.summary;
+          const note = document.createElement("small");
+          note.textContent = event.document.length > MOST_CHARACTERS ? `${event.document.slice(0, MOST_CHARACTERS)} …` : event.document;
+          item.append(event.summary || "(empty)", note);
           $("batch-list").append(item);
         }
       }, signal);

@@ -21,16 +21,22 @@ export function heatMap(container, { label, rows, numColumns, rowHeight, values,
   scroll.append(canvas);
   container.replaceChildren(names, scroll, told);
 
+  // The cells are painted once: a hundred thousand of them at every move of the pointer would make it lag.
+  const cells = document.createElement("canvas");
+  [cells.width, cells.height] = [canvas.width, canvas.height];
+  const fill = cells.getContext("2d");
+  fill.fillStyle = "#f1f4f7";
+  fill.fillRect(0, 0, cells.width, cells.height);
+  const gap = rowHeight > 8 ? 1 : 0;
+  values.forEach((value, place) => {
+    fill.fillStyle = `rgb(0 60 110 / ${value})`;
+    fill.fillRect((place % numColumns) * width, Math.floor(place / numColumns) * rowHeight, width - gap, rowHeight - gap);
+  });
+
   const paint = canvas.getContext("2d");
   let [row, column] = [-1, -1];
   const draw = () => {
-    paint.fillStyle = "#f1f4f7";
-    paint.fillRect(0, 0, canvas.width, canvas.height);
-    const gap = rowHeight > 8 ? 1 : 0;
-    values.forEach((value, place) => {
-      paint.fillStyle = `rgb(0 60 110 / ${value})`;
-      paint.fillRect((place % numColumns) * width, Math.floor(place / numColumns) * rowHeight, width - gap, rowHeight - gap);
-    });
+    paint.drawImage(cells, 0, 0);
     if (row >= 0) {
       paint.strokeStyle = "#e69f00";
       paint.lineWidth = 2;

@@ -166,7 +166,7 @@ async function start() {
   const isPair = "challenger" in models;
   [$("model-row").hidden, $("compare").hidden] = [!isPair, !isPair];
   useSettingsOf(modelName());
-  setUpBatch(modelName);
+  setUpBatch(modelName, search);
 }
 
 $("form").addEventListener("submit", (event) => {

@@ -1,5 +1,6 @@
 """What a corpus is like: lengths, vocabulary, and how much its summaries copy."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,14 +22,14 @@ _SHARE_BINS = 20
 
 @dataclass(frozen=True)
 class Profile:
-    """Measures of each pair, [num_pairs] each, and how often each word occurs."""
+    """Measures of each pair, [num_pairs] each, NaN where a pair has none, and how often each word occurs."""
 
     measures: Mapping[str, NDArray[np.float64]]
     document_vocabulary: Counter[str]
     summary_vocabulary: Counter[str]
 
     def summary(self) -> dict[str, Any]:
-        """Mean and percentiles of each measure; size and coverage of the vocabularies.
+        """Mean and percentiles of each measure, over the pairs that have it; size and coverage of the vocabularies.
 
         The coverage of a vocabulary says which share of all running words its most frequent words make up.
         """
@@ -54,7 +55,8 @@ def profile_pairs(pairs: Iterable[Pair]) -> Profile:
     """Measures the pairs, holding the numbers and the vocabulary but not the texts.
 
     Lengths are in words. ``compression`` is document words per summary word (Grusky et al. 2018, Newsroom, as are
-    coverage and density). ``novel_N_grams`` is the share of the summary's n-grams that its document does not hold.
+    coverage and density). ``novel_N_grams`` is the share of the summary's n-grams that its document does not hold;
+    a summary of fewer words has none.
     """
     names = ["document_words", "summary_words", "compression", "coverage", "density", *NOVELTY]
     rows: list[tuple[float, ...]] = []
@@ -66,7 +68,10 @@ def profile_pairs(pairs: Iterable[Pair]) -> Profile:
         summaries.update(summary_words)
         compression = len(document_words) / len(summary_words)
         coverage, density = coverage_and_density(document_words, summary_words)
-        novel = (novel_ngram_share(document_words, summary_words, n) for n in NOVELTY.values())
+        novel = (
+            novel_ngram_share(document_words, summary_words, n) if len(summary_words) >= n else math.nan
+            for n in NOVELTY.values()
+        )
         rows.append((len(document_words), len(summary_words), compression, coverage, density, *novel))
     columns = np.array(rows, dtype=np.float64).reshape(-1, len(names)).T
     return Profile(dict(zip(names, columns, strict=True)), documents, summaries)
@@ -82,7 +87,7 @@ def _length_histogram(lengths: NDArray[np.float64]) -> list[dict[str, float]]:
 def _share_histogram(shares: Mapping[str, NDArray[np.float64]]) -> list[dict[str, float]]:
     """Bins of equal width, by their smallest share; the last one also holds 1."""
     edges = np.linspace(0, 1, _SHARE_BINS + 1)
-    counts = {name: np.histogram(values, edges)[0] for name, values in shares.items()}
+    counts = {name: np.histogram(values[~np.isnan(values)], edges)[0] for name, values in shares.items()}
     return [
         {"share": round(float(edges[index]), 2), **{name: int(count[index]) for name, count in counts.items()}}
         for index in range(_SHARE_BINS)
@@ -90,6 +95,7 @@ def _share_histogram(shares: Mapping[str, NDArray[np.float64]]) -> list[dict[str
 
 
 def _quantiles(values: NDArray[np.float64]) -> dict[str, float]:
+    values = values[~np.isnan(values)] if not np.isnan(values).all() else np.zeros(1)
     percentiles = dict(zip(_PERCENTILES, np.percentile(values, _PERCENTILES), strict=True))
     numbers = {"min": values.min(), "max": values.max(), "mean": values.mean()}
     numbers |= {f"p{percent}": value for percent, value in percentiles.items()}

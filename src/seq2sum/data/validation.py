@@ -16,6 +16,7 @@ from typing import Literal, get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from seq2sum.data.characters import control_character
 from seq2sum.data.duplicates import DuplicateIndex, Kind
 from seq2sum.data.overlap import words
 from seq2sum.data.pairs import SPLITS, Pair, pairs_schema
@@ -25,6 +26,7 @@ from seq2sum.files import replaced_file
 Unfit = Literal[
     "empty",
     "not_text",
+    "control_character",
     "document_too_short",
     "document_too_long",
     "summary_too_short",
@@ -115,6 +117,9 @@ def unfitness(
         return Rejection("not_text", f"letters are {share:.2f} of the document's visible characters")
     if pair.split in ("val", "test"):
         return None
+    for name, text in (("document", pair.document), ("summary", pair.summary)):
+        if found := control_character(text):
+            return Rejection("control_character", f"the {name} holds {found}")
     num_document, num_summary = len(document_words), len(summary_words)
     checks: list[tuple[bool, Reason, str]] = [
         (num_document < params.min_document_words, "document_too_short", f"{num_document} words"),

@@ -1,8 +1,8 @@
 """What a served model accepts: texts of bounded number and size. The limits come from the environment."""
 
-import re
 from collections.abc import Sequence
 
+from seq2sum.data.characters import control_character
 from seq2sum.environment import whole_number
 from seq2sum.errors import UserError
 
@@ -10,9 +10,6 @@ from seq2sum.errors import UserError
 # spark.sql.execution.arrow.maxRecordsPerBatch.
 MAX_ROWS = ("SEQ2SUM_MAX_ROWS", 1_000)
 MAX_CHARACTERS = ("SEQ2SUM_MAX_CHARACTERS", 1_000_000)
-
-# White space apart, control characters mean that this is no text; a lone surrogate is half a character.
-_NO_TEXT = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 def check_documents(documents: Sequence[object]) -> list[str]:
@@ -32,8 +29,6 @@ def check_document(document: object, where: str = "") -> str:
         raise UserError(
             f"{where}a document of {len(document):,} characters; at most {most_characters:,} ({MAX_CHARACTERS[0]})."
         )
-    if found := _NO_TEXT.search(document):
-        raise UserError(
-            f"{where}the document holds the control character U+{ord(found.group()):04X} at {found.start():,}."
-        )
+    if found := control_character(document):
+        raise UserError(f"{where}the document holds {found}.")
     return document

@@ -1,17 +1,23 @@
 """The gate's task on versions whose recorded summaries are made to be better or worse."""
 
+import html
 import json
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 from mlflow import MlflowClient
 
-from pipeline import paths, promote, succession
+from pipeline import paths, promote, publish, succession
 from pipeline.promote import Promotion
+from pipeline.stages.evaluate import evaluate
 from pipeline.tracking import championship, registry
 from seq2sum.data.pairs import Pair, write_pairs
 from seq2sum.errors import UserError
-from tests.pipeline.tracking.project import made_up_pairs
+from seq2sum.params_file import load_params
+from tests.pipeline.tracking.project import made_up_pairs, write_params
+from tests.pipeline.trained import SEARCH, write_data_reports, write_split
 
 
 def test_better_is_promoted_worse_is_kept_and_a_rollback_goes_back(registered: Path, client: MlflowClient) -> None:
@@ -48,6 +54,43 @@ def test_better_is_promoted_worse_is_kept_and_a_rollback_goes_back(registered: P
         succession.roll_back("1", "")
     assert [entry.action for entry in succession.history()] == ["first", "promote", "rollback"]
     assert succession.ledger_problems() == []
+
+
+def test_the_report_is_written_again_with_the_champion_beside(
+    registered: Path, client: MlflowClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The stages' files are of version 3 here, and not all that a report needs is there.
+    assert not (promote.promote("2").report / "report.html").exists()
+    assert "reports/ is of another model than version 2" in capsys.readouterr().err
+
+    write_data_reports()
+    write_split(paths.VAL_PAIRS, 10, seed=1)
+    # A search of few steps, which dvc.lock has to know.
+    write_params(registered, evaluate={"search": SEARCH, "bootstrap_samples": 200})
+    lock = yaml.safe_load(paths.DVC_LOCK.read_text())
+    lock["stages"]["evaluate"]["params"]["params.yaml"] = {
+        "evaluate": yaml.safe_load(paths.PARAMS.read_text())["evaluate"]
+    }
+    paths.DVC_LOCK.write_text(yaml.safe_dump(lock))
+    evaluate(load_params(paths.PARAMS))
+    version = publish.publish(publish.read_results()).version
+    done = promote.promote(version.number)
+    assert (done.decision, done.report) == ("keep", paths.PROMOTIONS / f"{version.number}-over-2")
+    page = (done.report / "report.html").read_text(encoding="utf-8")
+    verdict = json.loads((done.report / "verdict.json").read_text())
+    told = dict(re.findall(r'data-value="([^"]+)" data-format="[^"]*">([^<]*)<', page))
+    assert "This page knows no champion" not in page
+    for kind, gain in verdict["evidence"]["rouge"].items():
+        assert told[f"gate.evidence.rouge.{kind}.delta"] == f"{gain['delta']:+.2f}"
+        low, mean, high = (float(told[f"scores.systems.champion.{kind}.{place}"]) for place in (1, 0, 2))
+        assert low < mean < high
+        assert mean == pytest.approx(gain["champion"], abs=0.01)
+    assert "scores.statistics.champion.copy_rate" in told
+    assert all(check["reason"] in html.unescape(page) for check in verdict["checks"])
+    # The champion's summaries stand beside the version's own: here it copied six words of each document.
+    assert len(re.findall(r'of the champion</p>\n<p lang="">(?:\word\d+ ?){6}<', page)) == 12
+    names = {file.path for file in client.list_artifacts(version.run_id, f"promotion/{version.number}-over-2")}
+    assert f"promotion/{version.number}-over-2/report.html" in names
 
 
 def test_on_another_test_set_both_versions_summarize_anew_by_their_own_code(registered: Path) -> None:

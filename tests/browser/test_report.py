@@ -1,0 +1,77 @@
+"""The report as a person meets it, in a real browser: opened as a file, with the champion beside."""
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+
+from pipeline import paths
+from pipeline.jsonfile import read_json
+from pipeline.promotion_page import with_champion
+from pipeline.promotion_report import VERDICT, write_promotion
+from pipeline.report.facts import read_facts
+from pipeline.report.page import render
+from pipeline.report.samples import chosen_samples
+from pipeline.stages.evaluate import evaluate
+from pipeline.stages.report import report
+from seq2sum.files import write_text
+from seq2sum.gate.evidence import weigh
+from seq2sum.gate.measures import measure
+from seq2sum.gate.verdict import decide
+from seq2sum.params_file import load_params
+from tests.browser.conftest import opened
+from tests.pipeline.trained import make_trained_project, write_data_reports
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The report of a tiny untrained model, and the one with the first words as the champion beside it."""
+    folder = tmp_path_factory.mktemp("report")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        patched.setenv("SEQ2SUM_DEVICE", "cpu")
+        patched.setenv("SEQ2SUM_THREADS", "1")
+        make_trained_project()
+        write_data_reports()
+        params = load_params(paths.PARAMS)
+        evaluate(params)
+        report(params)
+        facts = read_facts()
+        outputs = facts.outputs
+        sides = {
+            name: measure(facts.documents, outputs.references, outputs.hypotheses[name], outputs.scores[name].values)
+            for name in ("model", "lead")
+        }
+        evidence = weigh(sides["model"], sides["lead"], params.promote)
+        verdict = decide(evidence, {}, params.promote)
+        told = {"model": "seq2sum", "challenger": "2", "champion": "1", "metric_signature": "rouge"}
+        told["params"] = params.promote.model_dump()
+        write_promotion(paths.PROMOTIONS, told, evidence, {}, verdict, sides["model"].rouge[:, 0])
+        gate = read_json(paths.PROMOTIONS / VERDICT)
+        facts = with_champion(facts, gate, outputs.hypotheses["lead"], outputs.scores["lead"], params.evaluate)
+        beside = folder / "beside.html"
+        write_text(beside, render(facts, chosen_samples(facts, params.report.num_samples)))
+    return [folder / paths.REPORT, beside]
+
+
+def test_the_report_fits_every_screen_and_says_where_words_come_from(
+    chromium: Chrome, reports: list[Path], width: str, picture: Callable[[str], None]
+) -> None:
+    for file, name in zip(reports, ("report", "report-beside-champion"), strict=True):
+        page = opened(chromium, file.as_uri(), width)
+        overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.execute_script(overflow) <= 0
+        pictures = page.find_elements(By.CSS_SELECTOR, "figure img")
+        assert len(pictures) > 5
+        assert all(one.get_property("naturalWidth") > 0 and one.get_attribute("alt") for one in pictures)
+        for link in page.find_elements(By.CSS_SELECTOR, "a"):
+            assert page.find_elements(By.ID, urlsplit(link.get_attribute("href")).fragment)
+        copied = page.find_element(By.CSS_SELECTOR, "article .word")
+        assert "probability" in copied.get_attribute("title")
+        picture(name)
+        assert [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"] == []
