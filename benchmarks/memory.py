@@ -2,8 +2,8 @@
 
     python -m benchmarks.memory 10000 100000 1000000
 
-Pairs are made up, the stages run one after another on them in a temporary project, and each is watched from outside. The
-larger corpora want some GB of disk below TMPDIR. Val and test are cut to some pairs before `encode`, as scoring a
+Pairs are made up, the stages run one after another on them in a temporary project, and each is watched from outside.
+The larger corpora want some GB of disk below TMPDIR. Val and test are cut to some pairs before `encode`, as scoring a
 test set of a hundred thousand pairs would tell of decoding.
 """
 
@@ -97,7 +97,8 @@ def measure_stages(folder: Path) -> dict[str, dict[str, float]]:
 def _measure(stage: str, folder: Path) -> dict[str, float]:
     root = Path.cwd()
     environment = os.environ | {
-        "PYTHONPATH": f"{root / 'src'}:{root}", "SEQ2SUM_TRACKING": "off", "SEQ2SUM_THREADS": "1", "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": f"{root / 'src'}:{root}", "SEQ2SUM_TRACKING": "off",
+        "SEQ2SUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "",
     }  # fmt: skip
     start = time.perf_counter()
     with (folder / f"{stage}.log").open("w") as log:
@@ -134,14 +135,15 @@ def _memory(pid: int) -> tuple[int, int]:
 
 def main() -> None:
     """Measures each size and writes down what was found, with what earlier calls found for other sizes."""
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     for num_pairs in map(int, sys.argv[1:]):
         print(f"{num_pairs:,} pairs", flush=True)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             make_project(folder, num_pairs)
             num_bytes = (folder / "pairs.jsonl").stat().st_size
-            results[str(num_pairs)] = {"corpus_mib": round(num_bytes / 2**20, 1), "stages": measure_stages(folder)}
+            measured = {"corpus_mib": round(num_bytes / 2**20, 1), "stages": measure_stages(folder)}
+        results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+        results[str(num_pairs)] = measured
         write_json(RESULTS, results)
         write_text(FIGURE, as_svg(results))
 

@@ -132,7 +132,9 @@ class DuplicateIndex:
     def add(self, document: Fingerprint, name: str) -> None:
         """Adds a document behind all others."""
         row = (document.digest, name, document.shingles.tobytes())
-        position = self._database.execute("INSERT INTO document (digest, name, shingles) VALUES (?, ?, ?)", row).lastrowid
+        position = self._database.execute(
+            "INSERT INTO document (digest, name, shingles) VALUES (?, ?, ?)", row
+        ).lastrowid
         self._database.executemany("INSERT INTO band VALUES (?, ?)", [(band, position) for band in document.bands])
 
 
