@@ -1,7 +1,7 @@
 """Kills a training at random moments and compares hashes: `make kills KILLS=20`.
 
-A small project trains under `dvc repro` without interruption; then a copy of it does, where dvc, the trainer or both are
-killed with SIGKILL at random moments, and the same command goes on each time. Exit status 1 if any file differs.
+A small project trains under `dvc repro` without interruption; then a copy of it does, where dvc, the trainer or both
+are killed with SIGKILL at random moments, and the same command goes on each time. Exit status 1 if any file differs.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def newest_step(project: Path) -> int:
 
 
 def kill_once(project: Path, rng: random.Random) -> str | None:
-    """Starts the pipeline, waits for a trainer and a random time, and kills; what it did, or None where all was over."""
+    """Starts the pipeline, waits for a trainer and a random time, and kills; what it did, or None if all was over."""
     output = subprocess.DEVNULL
     dvc = subprocess.Popen(REPRO, cwd=project, env=environment(project), stdout=output, stderr=output)
     start = newest_step(project)

@@ -31,8 +31,9 @@ _TABLES = (
     "CREATE INDEX by_digest ON document (digest)",
     "CREATE TABLE band (hash INTEGER, position INTEGER, PRIMARY KEY (hash, position)) WITHOUT ROWID",
 )
+_ADD = "INSERT INTO document (digest, name, shingles) VALUES (?, ?, ?)"
 _SAME = "SELECT name FROM document WHERE digest = ? ORDER BY position LIMIT 1"
-# CROSS JOIN keeps SQLite to this order of lookups: by its statistics, which are none, it would rather read whole tables.
+# CROSS JOIN keeps SQLite to this order of lookups; left to itself it may read whole tables instead.
 _ALIKE = """
 SELECT DISTINCT position, name, shingles
 FROM json_each(?) CROSS JOIN band ON hash = value CROSS JOIN document USING (position) ORDER BY position
@@ -132,9 +133,7 @@ class DuplicateIndex:
     def add(self, document: Fingerprint, name: str) -> None:
         """Adds a document behind all others."""
         row = (document.digest, name, document.shingles.tobytes())
-        position = self._database.execute(
-            "INSERT INTO document (digest, name, shingles) VALUES (?, ?, ?)", row
-        ).lastrowid
+        position = self._database.execute(_ADD, row).lastrowid
         self._database.executemany("INSERT INTO band VALUES (?, ?)", [(band, position) for band in document.bands])
 
 
