@@ -1,11 +1,13 @@
 """Stage report: what all the stages found, as one HTML file that needs no other."""
 
+# Before PyTorch, which takes seconds to import: it notes who started this process.
+from pipeline.stages.runner import run_stage  # isort: skip
+
 from pipeline import paths
 from pipeline.hardware import use_hardware
 from pipeline.report.facts import read_facts
 from pipeline.report.page import render
 from pipeline.report.samples import explain_sample, ranked
-from pipeline.stages.runner import run_stage
 from seq2sum.config import Params
 from seq2sum.files import write_text
 from seq2sum.summarize import Summarizer
