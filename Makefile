@@ -8,7 +8,7 @@ include scripts/environment.sh
 
 PRESET ?= default
 
-.PHONY: help setup run full preset study bench simulate-gate demo demo-registry demo-spark flow deploy stack e2e chaos test test-browser check reference docs lint types contracts format lock clean
+.PHONY: help setup run full preset study bench simulate-gate demo demo-registry demo-spark flow deploy stack e2e chaos kills test test-browser check reference docs lint types contracts format lock clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -63,6 +63,9 @@ e2e: setup ## The factory's day against real servers (needs Debian's postgresql)
 
 chaos: setup ## Kill parts of a running factory at random moments (ROUNDS=6)
 	python -m tests.demonstration.chaos $(or $(ROUNDS),6)
+
+kills: setup ## Kill a training at random moments and compare its hashes with one that ran through (KILLS=20)
+	python -m tests.demonstration.kills $(or $(KILLS),20)
 
 test: setup ## Run the tests (some of them: TESTS=tests/data)
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile $(TESTS)

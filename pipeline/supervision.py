@@ -110,6 +110,10 @@ def _starters_of_the_launcher() -> list[tuple[int, int]]:
 
 def _starters() -> list[tuple[int, int]]:
     """(child, parent) pairs to watch: our parent and, where that is a shell made for our command, its parent too."""
+    return _NOTED.get(os.getpid()) or _starters_now()
+
+
+def _starters_now() -> list[tuple[int, int]]:
     own, parent = os.getpid(), os.getppid()
     pairs = [(own, parent)]
     grandparent = _parent_of(parent)
@@ -131,3 +135,7 @@ def _parent_of(process: int) -> int | None:
         return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
     except (OSError, IndexError, ValueError):
         return None
+
+
+# Noted on import, which stages do before anything slow: a starter killed meanwhile is not there to be found later.
+_NOTED = {os.getpid(): _starters_now()}

@@ -1,12 +1,14 @@
 """Stage evaluate: summarizes the whole test split and sets the scores beside those of the baselines."""
 
+# Before PyTorch, which takes seconds to import: it notes who started this process.
+from pipeline.stages.runner import run_stage  # isort: skip
+
 import json
 import sys
 from collections.abc import Sequence
 
 from pipeline import paths
 from pipeline.hardware import use_hardware
-from pipeline.stages.runner import run_stage
 from pipeline.tracking.journal import read_journal
 from pipeline.workers import num_workers
 from seq2sum.config import Params, SearchParams

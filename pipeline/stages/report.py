@@ -1,10 +1,12 @@
 """Stage report: what all the stages found, as one HTML file that needs no other."""
 
+# Before PyTorch, which takes seconds to import: it notes who started this process.
+from pipeline.stages.runner import run_stage  # isort: skip
+
 from pipeline import paths
 from pipeline.report.facts import read_facts
 from pipeline.report.page import render
 from pipeline.report.samples import chosen_samples
-from pipeline.stages.runner import run_stage
 from seq2sum.config import Params
 from seq2sum.files import write_text
 

@@ -3,6 +3,9 @@
 With SEQ2SUM_PROCESSES, or under torchrun, several processes train as one; the first of them writes.
 """
 
+# Before PyTorch, which takes seconds to import: it notes who started this process.
+from pipeline.stages.runner import run_guarded, run_stage  # isort: skip
+
 import contextlib
 import json
 import signal
@@ -16,7 +19,6 @@ from pipeline import paths
 from pipeline.hardware import matrix_precision, use_hardware
 from pipeline.launch import become_launcher
 from pipeline.retention import tidy
-from pipeline.stages.runner import run_guarded, run_stage
 from pipeline.supervision import exclusive, stop_when_asked
 from pipeline.tracking.live import live_curves
 from seq2sum.config import Params, TrainParams

@@ -1,7 +1,9 @@
 """dvc.yaml, params.yaml, the params' models and the stages' modules say the same."""
 
+import ast
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,20 @@ def test_stages_sections_and_models_are_named_alike() -> None:
 def test_a_stage_is_the_module_of_its_name(stage: str) -> None:
     assert STAGES[stage]["cmd"] == f"python -m pipeline.stages.{stage}"
     assert (ROOT / file_of(f"pipeline.stages.{stage}")).is_file()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_notes_its_starter_before_anything_slow_is_imported(stage: str) -> None:
+    tree = ast.parse((ROOT / file_of(module_of(STAGES[stage]))).read_text(encoding="utf-8"))
+    imported = []
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            imported.append(str(node.module))
+        elif isinstance(node, ast.Import):
+            imported += [name.name for name in node.names]
+    before = {name.split(".")[0] for name in imported[: imported.index("pipeline.stages.runner")]}
+    assert before <= sys.stdlib_module_names | {"tqdm", "pipeline"}
+    assert "pipeline.hardware" not in imported[: imported.index("pipeline.stages.runner")]
 
 
 def test_every_stage_module_is_in_dvc_yaml() -> None:

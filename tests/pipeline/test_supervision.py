@@ -16,6 +16,9 @@ import sys, time
 from pathlib import Path
 from pipeline.supervision import end_with_starter, exclusive, stop_when_asked
 should_stop = stop_when_asked()
+Path(sys.argv[1], "imported").write_text(str(__import__("os").getpid()))
+while Path(sys.argv[1], "wait").exists():
+    time.sleep(0.02)
 end_with_starter()
 with exclusive(Path(sys.argv[1])):
     Path(sys.argv[1], "started").write_text(str(__import__("os").getpid()))
@@ -61,6 +64,17 @@ def test_a_worker_ends_when_its_starter_is_killed(tmp_path, through_shell):
     starter.wait()
     wait_for(lambda: not is_running(worker))
     assert (tmp_path / "stopped").exists()
+
+
+@pytest.mark.parametrize("through_shell", [False, True])
+def test_a_worker_ends_whose_starter_was_killed_while_it_imported(tmp_path, through_shell):
+    (tmp_path / "wait").touch()
+    starter = start(tmp_path, through_shell=through_shell)
+    wait_for(lambda: (tmp_path / "imported").exists() and (tmp_path / "imported").read_text())
+    starter.send_signal(signal.SIGKILL)
+    starter.wait()
+    (tmp_path / "wait").unlink()
+    wait_for((tmp_path / "stopped").exists)
 
 
 def test_a_worker_whose_launcher_was_gone_before_it_looked_stops_and_signals_nobody(tmp_path, monkeypatch):

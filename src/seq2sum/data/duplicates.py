@@ -6,23 +6,38 @@ those that are go unfound.
 """
 
 import hashlib
-import tempfile
+import json
 import zlib
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
-from datasketch import MinHash, MinHashLSH
+from datasketch import MinHash
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
+from seq2sum.data.scratch import scratch_database
 
 Kind = Literal["exact_duplicate", "near_duplicate"]
 Shingles = NDArray[np.uint32]
 
 _RECALL = 0.99
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio
+
+# Rows of `document` are numbered in the order of their coming, so that the first is the one of the lowest number.
+_TABLES = (
+    "CREATE TABLE document (position INTEGER PRIMARY KEY, digest BLOB, name TEXT, shingles BLOB)",
+    "CREATE INDEX by_digest ON document (digest)",
+    "CREATE TABLE band (hash INTEGER, position INTEGER, PRIMARY KEY (hash, position)) WITHOUT ROWID",
+)
+_ADD = "INSERT INTO document (digest, name, shingles) VALUES (?, ?, ?)"
+_SAME = "SELECT name FROM document WHERE digest = ? ORDER BY position LIMIT 1"
+# CROSS JOIN keeps SQLite to this order of lookups; left to itself it may read whole tables instead.
+_ALIKE = """
+SELECT DISTINCT position, name, shingles
+FROM json_each(?) CROSS JOIN band ON hash = value CROSS JOIN document USING (position) ORDER BY position
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +46,7 @@ class Fingerprint:
 
     digest: bytes  # of the text, white space evened out
     shingles: Shingles
-    minhash: MinHash
+    bands: list[int]  # the hash of each band's values
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +54,7 @@ class Match:
     """An earlier document that a later one repeats."""
 
     kind: Kind
-    position: int
+    name: str
 
 
 def shingles(document_words: Sequence[str], shingle_words: int) -> Shingles:
@@ -77,25 +92,23 @@ def lsh_bands(similarity: float, num_permutations: int) -> tuple[int, int]:
 
 
 class DuplicateIndex:
-    """The documents added so far, by position: 0 for the first, 1 for the next, and so on.
+    """The documents added so far, each under a name.
 
-    Memory is some 4 kB a document, however long it is. The shingles, 4 bytes each, lie in a temporary file until the
-    index, a context, is left.
+    They lie in a temporary file until the index, a context, is left: memory does not grow with their number.
     """
 
     def __init__(self, similarity: float, shingle_words: int, num_permutations: int, seed: int) -> None:
         self._similarity, self._shingle_words = similarity, shingle_words
-        self._lsh = MinHashLSH(num_perm=num_permutations, params=lsh_bands(similarity, num_permutations))
+        num_bands, width = lsh_bands(similarity, num_permutations)
+        self._bands = [slice(start, start + width) for start in range(0, num_bands * width, width)]
         self._no_shingles = MinHash(num_permutations, seed=seed, hashfunc=int, scheme="affine32")
-        self._position_of: dict[bytes, int] = {}
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 — closed with the index
-        self._ends = array("q", [0])
+        self._database = scratch_database(*_TABLES)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._database.close()
 
     def fingerprint(self, document: str, document_words: Sequence[str]) -> Fingerprint:
         """What :meth:`find` and :meth:`add` want to know of a document."""
@@ -103,28 +116,28 @@ class DuplicateIndex:
         runs = shingles(document_words, self._shingle_words)
         minhash = self._no_shingles.copy()
         minhash.update_batch(runs.tolist())
-        return Fingerprint(digest, runs, minhash)
+        values = minhash.hashvalues
+        bands = [_hash_of(band.start, values[band].tobytes()) for band in self._bands] if runs.size else []
+        return Fingerprint(digest, runs, bands)
 
     def find(self, document: Fingerprint) -> Match | None:
         """The first added document of the same text, else the first that is similar enough, else None."""
-        same = self._position_of.get(document.digest)
-        if same is not None:
-            return Match("exact_duplicate", same)
-        candidates = self._lsh.query(document.minhash) if document.shingles.size else []
-        for position in sorted(candidates):
-            if jaccard(document.shingles, self._shingles(position)) >= self._similarity:
-                return Match("near_duplicate", position)
+        same = self._database.execute(_SAME, (document.digest,)).fetchone()
+        if same:
+            return Match("exact_duplicate", same[0])
+        for _, name, its_shingles in self._database.execute(_ALIKE, (json.dumps(document.bands),)):
+            if jaccard(document.shingles, np.frombuffer(its_shingles, np.uint32)) >= self._similarity:
+                return Match("near_duplicate", name)
         return None
 
-    def add(self, document: Fingerprint) -> None:
-        """Adds a document at the next position."""
-        position = len(self._ends) - 1
-        self._position_of.setdefault(document.digest, position)
-        self._lsh.insert(position, document.minhash, check_duplication=False)
-        self._file.seek(self._ends[-1])
-        self._ends.append(self._ends[-1] + self._file.write(document.shingles.tobytes()))
+    def add(self, document: Fingerprint, name: str) -> None:
+        """Adds a document behind all others."""
+        row = (document.digest, name, document.shingles.tobytes())
+        position = self._database.execute(_ADD, row).lastrowid
+        self._database.executemany("INSERT INTO band VALUES (?, ?)", [(band, position) for band in document.bands])
 
-    def _shingles(self, position: int) -> Shingles:
-        start, end = self._ends[position], self._ends[position + 1]
-        self._file.seek(start)
-        return np.frombuffer(self._file.read(end - start), np.uint32)
+
+def _hash_of(number: int, band: bytes) -> int:
+    """64 bits, signed as SQLite's integers are, of a band's values and which band it is."""
+    digest = hashlib.blake2b(band, digest_size=8, salt=number.to_bytes(4, "little")).digest()
+    return int.from_bytes(digest, "little", signed=True)

@@ -1,6 +1,7 @@
 """What a corpus is like: lengths, vocabulary, and how much its summaries copy."""
 
 import math
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -52,28 +53,30 @@ class Profile:
 
 
 def profile_pairs(pairs: Iterable[Pair]) -> Profile:
-    """Measures the pairs, holding the numbers and the vocabulary but not the texts.
+    """Measures the pairs, of which there is at least one, holding the vocabulary but neither texts nor numbers.
 
     Lengths are in words. ``compression`` is document words per summary word (Grusky et al. 2018, Newsroom, as are
     coverage and density). ``novel_N_grams`` is the share of the summary's n-grams that its document does not hold;
     a summary of fewer words has none.
     """
     names = ["document_words", "summary_words", "compression", "coverage", "density", *NOVELTY]
-    rows: list[tuple[float, ...]] = []
     documents: Counter[str] = Counter()
     summaries: Counter[str] = Counter()
-    for pair in pairs:
-        document_words, summary_words = words(pair.document), words(pair.summary)
-        documents.update(document_words)
-        summaries.update(summary_words)
-        compression = len(document_words) / len(summary_words)
-        coverage, density = coverage_and_density(document_words, summary_words)
-        novel = (
-            novel_ngram_share(document_words, summary_words, n) if len(summary_words) >= n else math.nan
-            for n in NOVELTY.values()
-        )
-        rows.append((len(document_words), len(summary_words), compression, coverage, density, *novel))
-    columns = np.array(rows, dtype=np.float64).reshape(-1, len(names)).T
+    with tempfile.TemporaryFile() as rows:
+        for pair in pairs:
+            document_words, summary_words = words(pair.document), words(pair.summary)
+            documents.update(document_words)
+            summaries.update(summary_words)
+            compression = len(document_words) / len(summary_words)
+            coverage, density = coverage_and_density(document_words, summary_words)
+            novel = (
+                novel_ngram_share(document_words, summary_words, n) if len(summary_words) >= n else math.nan
+                for n in NOVELTY.values()
+            )
+            row = (len(document_words), len(summary_words), compression, coverage, density, *novel)
+            rows.write(np.array(row, np.float64).tobytes())
+        rows.flush()
+        columns = np.memmap(rows, np.float64, "r").reshape(-1, len(names)).T  # stays when the file is closed
     return Profile(dict(zip(names, columns, strict=True)), documents, summaries)
 
 

@@ -92,7 +92,7 @@ def _remove_leaks(read: ReadPairs, outcomes: list[Split | Removal], keep_val: bo
             if outcome in ("val", "test"):
                 groups[outcome].add(pair.group)
                 index = val if outcome == "val" else test
-                index.add(index.fingerprint(pair.document, words(pair.document)))
+                index.add(index.fingerprint(pair.document, words(pair.document)), pair.id)
         for position, (pair, outcome) in enumerate(zip(read(), list(outcomes), strict=True)):
             if outcome == "test":
                 continue

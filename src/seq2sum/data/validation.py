@@ -87,7 +87,6 @@ class Verdicts:
 def judge_pairs(pairs: Iterable[Pair], params: ValidateParams) -> Verdicts:
     """Judges the pairs in order. Of documents that repeat each other the first is kept."""
     verdicts = Verdicts()
-    kept_ids: list[str] = []
     index = DuplicateIndex(params.near_duplicate_similarity, params.shingle_words, params.num_permutations, params.seed)
     with index:
         for pair in pairs:
@@ -97,10 +96,9 @@ def judge_pairs(pairs: Iterable[Pair], params: ValidateParams) -> Verdicts:
                 document = index.fingerprint(pair.document, document_words)
                 match = index.find(document)
                 if match:
-                    rejection = Rejection(match.kind, f"repeats the document of {kept_ids[match.position]}")
+                    rejection = Rejection(match.kind, f"repeats the document of {match.name}")
                 else:
-                    index.add(document)
-                    kept_ids.append(pair.id)
+                    index.add(document, pair.id)
             verdicts.add(pair.split, rejection)
     return verdicts
 

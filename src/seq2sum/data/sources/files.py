@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2sum.data.pairs import Pair, Split
+from seq2sum.data.scratch import scratch_database
 from seq2sum.data.sources.base import DataCard, Fetched
 from seq2sum.data.sources.fields import as_key, as_text
 from seq2sum.data.sources.located import locate_files
@@ -19,7 +20,7 @@ class FilePairs:
 
     A pair's id is what the id column holds or, without one, the file's path below the folder that all the files
     share, and the row's number: stable while the files keep their names and rows. A null id or group falls back to
-    that, and to the id. An id that occurs twice is an error, for which all ids are held in memory.
+    that, and to the id. An id that occurs twice is an error, for which all ids wait in a temporary file.
     """
 
     def __init__(self, source: FilesSource) -> None:
@@ -27,7 +28,7 @@ class FilePairs:
         self._source = source
         self._files = locate_files(source)
         self._shared_folder = os.path.commonpath([os.path.dirname(os.path.abspath(file.path)) for file in self._files])
-        self._row_of_id: dict[str, str] = {}
+        self._places = scratch_database("CREATE TABLE place_of (id TEXT PRIMARY KEY, place TEXT) WITHOUT ROWID")
         self.card = DataCard(
             origin="local files",
             licence="The user's own data: as its owner says.",
@@ -57,7 +58,8 @@ class FilePairs:
         pair_id = pair_id or place
         group = as_key(row[source.group], f"{where}: {source.group!r}") if source.group else ""
         if source.id:
-            earlier = self._row_of_id.setdefault(pair_id, place)
+            self._places.execute("INSERT OR IGNORE INTO place_of VALUES (?, ?)", (pair_id, place))
+            [(earlier,)] = self._places.execute("SELECT place FROM place_of WHERE id = ?", (pair_id,))
             if earlier != place:
                 raise UserError(
                     f"{where}: {source.id!r} is {pair_id!r}, as in {earlier}. Make the ids unique, "
