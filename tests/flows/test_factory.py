@@ -16,9 +16,11 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
 )
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelling
 
+from tests.behaviour.corpus import ROOT
 from tests.demonstration.chaos import Factory, play_round, slots, start_runs, states
 from tests.demonstration.registry import commit
 from tests.flows.stand_in import NUM_STEPS
@@ -74,6 +76,22 @@ def test_what_is_old_is_listed_first_and_removed_when_asked(factory: Factory) ->
     for arguments, left in (([], {"old", "new"}), (["--remove"], {"new"})):
         run_flow(factory, "maintain", "--keep-days", "2", *arguments)
         assert {path.name for path in checkpoints.iterdir()} & {"old", "new"} == left
+
+
+def test_the_template_of_a_cluster_is_a_work_pool_that_asks_for_gpus(factory: Factory) -> None:
+    template = ROOT / "deploy/kubernetes-gpu.json"
+    create = ["work-pool", "create", "cluster", "--type", "kubernetes", "--base-job-template", str(template)]
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", *create], env=factory.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    with get_client(sync_client=True) as client:
+        assert client.read_work_pool("cluster").base_job_template == json.loads(template.read_text())
+        flow = client.read_deployment_by_name("train/train").flow_id
+        asked = {"num_gpus": 4, "node_selector": {"gpu": "large"}}
+        client.create_deployment(flow, "on a cluster", work_pool_name="cluster", job_variables=asked)
+        with pytest.raises(PrefectHTTPStatusError, match="num_gpus"):
+            client.create_deployment(flow, "bad", work_pool_name="cluster", job_variables={"num_gpus": "four"})
 
 
 @pytest.mark.slow
