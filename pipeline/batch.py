@@ -178,15 +178,17 @@ def _write(target: Folder, chunk: str, rows: Sequence[Row], summarizer: Summariz
         pq.write_table(pa.table(columns, schema=_SCHEMA.with_metadata({_DIGEST: _digest_of(rows)})), beside)
 
 
-def read_batch(address: str) -> Profile:
-    """The profile of all summaries in a batch's folder. Raises UserError if there are none."""
+def read_batch(address: str) -> tuple[str, Profile]:
+    """The version that made the summaries in a batch's folder, and their profile. Raises UserError for no batch."""
     target = open_folder(address)
     chunks = [name for name in target.names() if name.endswith(".parquet")]
-    if not chunks:
+    if not chunks or not target.exists(IDENTITY):
         raise UserError(f"{target}: holds no batch of summaries. Run `summarize` first.")
+    with target.open(IDENTITY) as stream:
+        version = str(json.load(stream)["version"])
     tables = []
     for chunk in chunks:
         with target.open(chunk) as stream:
             tables.append(pq.read_table(stream, columns=[*(name for name, _ in FIELDS), "rejected"]))
     table = pa.concat_tables(tables)
-    return read_columns(table.filter(pa.compute.is_null(table["rejected"])))
+    return version, read_columns(table.filter(pa.compute.is_null(table["rejected"])))

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from seq2sum.contents import read_contents
-from seq2sum.drift import MEASURES, Contents, Profile, measure_pairs
+from seq2sum.drift import MEASURES, NO_CONTENTS, Contents, Profile, measure_pairs
 from seq2sum.summarize import Summarizer
 
 PIECES, EMBEDDING = "pieces", "embedding"
@@ -33,7 +33,7 @@ def read_columns(table: pa.Table) -> Profile:
     """The profile in such a table. One from before there were contents has none."""
     measures = {name: table[name].to_numpy() for name in MEASURES}
     if PIECES not in table.column_names:
-        return Profile(measures, Contents([], np.zeros((0, 0))))
+        return Profile(measures, NO_CONTENTS)
     with_contents = table.filter(pa.compute.is_valid(table[PIECES]))
     pieces = [np.array(row, dtype=np.int64) for row in with_contents[PIECES].to_pylist()]
     return Profile(measures, Contents(pieces, np.array(with_contents[EMBEDDING].to_pylist(), dtype=np.float64)))

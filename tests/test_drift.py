@@ -5,6 +5,7 @@ from seq2sum.data.tokenizer import Tokenizer
 from seq2sum.drift import (
     EMBEDDING,
     MEASURES,
+    NO_CONTENTS,
     VOCABULARY,
     Contents,
     Profile,
@@ -17,12 +18,9 @@ from seq2sum.drift import (
 ENGLISH = ["The ferry leaves at noon and comes back before dark.", "A baker counts loaves; the mill counts sacks."]
 
 
-NOTHING = Contents([], np.zeros((0, 0)))
-
-
 def made_up(num_rows: int, seed: int, **moved: float) -> Profile:
     rng = np.random.default_rng(seed)
-    return Profile({name: rng.normal(moved.get(name, 0.0), 1.0, num_rows) for name in MEASURES}, NOTHING)
+    return Profile({name: rng.normal(moved.get(name, 0.0), 1.0, num_rows) for name in MEASURES}, NO_CONTENTS)
 
 
 def made_up_contents(num_documents: int, seed: int, frequencies: np.ndarray) -> Contents:

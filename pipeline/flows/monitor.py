@@ -19,7 +19,7 @@ from prefect.logging import get_run_logger
 from pipeline import record
 from pipeline.batch import read_batch
 from pipeline.flows.champion import fetched_champion
-from seq2sum.drift import Shift, shifts
+from seq2sum.drift import NO_CONTENTS, Shift, shifts
 from seq2sum.errors import UserError
 
 TRAIN_DEPLOYMENT = "train/train"
@@ -41,14 +41,18 @@ def monitor(
 ) -> dict[str, Any]:
     """Compares the summaries in ``batch`` with the champion's profile, and starts `train` if they drifted.
 
-    ``batch``: a folder that `summarize` wrote, on the disk or in an S3 store.
+    ``batch``: a folder that `summarize` wrote, on the disk or in an S3 store. Pieces and embeddings of another version
+    than the champion mean something else, and are left out.
     ``alpha`` and ``distance``: see :func:`seq2sum.drift.shifts`. Trainings that drift starts have ``cool_down_hours``
     between them and are at most ``most_per_week``. Raises UserError for fewer than ``min_rows`` summaries.
     """
     log = get_run_logger()
     with fetched_champion() as champion:
         profile = record.read_profile(champion.record)
-    recent = read_batch(batch)
+    version, recent = read_batch(batch)
+    if version != champion.number:
+        log.warning("version %s made the batch: pieces and embeddings are not compared", version)
+        recent = recent._replace(contents=NO_CONTENTS)
     num_rows = len(recent.measures["document_words"])
     if num_rows < min_rows:
         raise UserError(f"{batch}: {num_rows} summaries are too few to tell drift; {min_rows} are asked for.")

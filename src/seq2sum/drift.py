@@ -40,6 +40,9 @@ class Contents(NamedTuple):
         return Contents([self.pieces[index] for index in chosen], self.embeddings[chosen])
 
 
+NO_CONTENTS = Contents([], np.zeros((0, 0)))
+
+
 class Profile(NamedTuple):
     """``measures``: those of MEASURES of each pair; ``contents``: of some of the documents, or of none."""
 

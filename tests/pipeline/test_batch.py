@@ -71,7 +71,8 @@ def test_every_row_gets_one_row_in_order_and_bad_ones_a_reason(tmp_path, source,
     assert [row["row"] for row in rejected if row["file"] == "a.jsonl"] == [*range(4, 10)]
     assert [row["row"] for row in rejected if row["file"] == "below/c.parquet"] == [8]
     assert "U+0007" in rejected[5]["reason"]
-    profile = read_batch(str(target))
+    version, profile = read_batch(str(target))
+    assert version == "3"
     assert {name: len(values) for name, values in profile.measures.items()} == dict.fromkeys(MEASURES, 21)
     # All of such small chunks.
     assert len(profile.contents.pieces) == len(profile.contents.embeddings) == 21
@@ -120,7 +121,7 @@ def test_a_killed_batch_in_a_store_goes_on_and_ends_in_what_folders_give(tmp_pat
     assert {key.removeprefix(prefix): store.cat_file(key) for key in store.find(prefix)} == {
         path.relative_to(whole).as_posix(): path.read_bytes() for path in whole.rglob("*") if path.is_file()
     }
-    measures = [read_batch(address).measures["document_words"].tolist() for address in (target, str(whole))]
+    measures = [read_batch(address)[1].measures["document_words"].tolist() for address in (target, str(whole))]
     assert measures[0] == measures[1]
     store.rm_file(f"{BUCKET}/in/a.jsonl")
     (tmp_path / "a.jsonl").write_text(json.dumps({"text": GOOD[0]}) + "\n")
@@ -132,7 +133,7 @@ def test_a_killed_batch_in_a_store_goes_on_and_ends_in_what_folders_give(tmp_pat
 def test_a_large_chunk_keeps_the_contents_of_some_documents(tmp_path, summarizer):
     (tmp_path / "a.csv").write_text("text\n" + f'"{GOOD[0]}"\n' * (CONTENTS_A_CHUNK + 5))
     summarize_folder(str(tmp_path), str(tmp_path / "target"), "text", "3", summarizer, 500)
-    profile = read_batch(str(tmp_path / "target"))
+    _, profile = read_batch(str(tmp_path / "target"))
     assert len(profile.measures["document_words"]) == CONTENTS_A_CHUNK + 5
     assert len(profile.contents.pieces) == CONTENTS_A_CHUNK
 
