@@ -131,8 +131,9 @@ def test_a_killed_batch_in_a_store_goes_on_and_ends_in_what_folders_give(tmp_pat
 
 
 def test_a_large_chunk_keeps_the_contents_of_some_documents(tmp_path, summarizer):
-    (tmp_path / "a.csv").write_text("text\n" + f'"{GOOD[0]}"\n' * (CONTENTS_A_CHUNK + 5))
-    summarize_folder(str(tmp_path), str(tmp_path / "target"), "text", "3", summarizer, 500)
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/a.csv").write_text("text\n" + f'"{GOOD[0]}"\n' * (CONTENTS_A_CHUNK + 5))
+    summarize_folder(str(tmp_path / "source"), str(tmp_path / "target"), "text", "3", summarizer, 500)
     _, profile = read_batch(str(tmp_path / "target"))
     assert len(profile.measures["document_words"]) == CONTENTS_A_CHUNK + 5
     assert len(profile.contents.pieces) == CONTENTS_A_CHUNK
