@@ -44,20 +44,24 @@ class Watch:
 
     def __init__(self, trial: optuna.Trial, tree: Path) -> None:
         self._trial, self._tree, self._look_at = trial, tree, time.monotonic()
-        self._best, self._step = float("inf"), -1
+        self._step = -1
 
     def __call__(self) -> None:
         """Looks every POLL_SECONDS."""
         if time.monotonic() < self._look_at:
             return
         self._look_at = time.monotonic() + POLL_SECONDS
+        if self.tell(losses(points_so_far(self._tree))) and self._trial.should_prune():
+            raise optuna.TrialPruned
+
+    def tell(self, points: list[Point]) -> bool:
+        """Tells the trial what is new; whether anything was."""
         # A training that goes on from its checkpoint writes some points again.
-        for point in losses(points_so_far(self._tree)):
-            if point.step > self._step:
-                self._step = point.step
-                self._trial.report(point.value, point.step)
-                if self._trial.should_prune():
-                    raise optuna.TrialPruned
+        new = [point for point in points if point.step > self._step]
+        for point in new:
+            self._step = point.step
+            self._trial.report(point.value, point.step)
+        return bool(new)
 
 
 @task(
@@ -67,10 +71,10 @@ class Watch:
 def run_trial(trial: optuna.Trial, tree: Path, settings: dict[str, str], deadline: float | None) -> float | None:
     """Trains as the work tree's params say; the best validation loss, or None if it was given up before."""
     log = get_run_logger()
-    arguments = ["repro", TRAIN_STAGE]
+    arguments, watch = ["repro", TRAIN_STAGE], Watch(trial, tree)
     try:
         with dvc_cli.whole_lock(tree):
-            dvc_cli.dvc(tree, environment(tree, settings), arguments, log.info, Watch(trial, tree), deadline)
+            dvc_cli.dvc(tree, environment(tree, settings), arguments, log.info, watch, deadline)
     except optuna.TrialPruned:
         log.info("given up: others had a lower loss at that step")
         return None
@@ -81,7 +85,10 @@ def run_trial(trial: optuna.Trial, tree: Path, settings: dict[str, str], deadlin
         log.warning("%s", error)
         trial.set_user_attr("error", str(error).splitlines()[-1])
         return None
-    return min(point.value for point in losses(read_journal(tree / paths.JOURNAL)))
+    points = losses(read_journal(tree / paths.JOURNAL))
+    # Those since the last look; all, where DVC had the result.
+    watch.tell(points)
+    return min(point.value for point in points)
 
 
 def losses(points: list[Point]) -> list[Point]:
