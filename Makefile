@@ -8,7 +8,7 @@ include scripts/environment.sh
 
 PRESET ?= default
 
-.PHONY: help setup run full preset study bench simulate-gate demo demo-registry demo-spark flow deploy stack e2e chaos kills test test-browser check reference docs lint types contracts format lock clean
+.PHONY: help setup run full preset study bench simulate-gate demo demo-registry demo-spark flow tune deploy stack e2e chaos kills test test-browser check reference docs lint types contracts format lock clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -50,6 +50,9 @@ demo-spark: setup ## A large table scored by a local Spark as by one process (ne
 
 flow: setup ## The training flow here: stages, publish, gate (FLAGS="train.seed=2 --timeout-minutes 60")
 	python -m pipeline.flows.train $(FLAGS)
+
+tune: setup ## Search params for the commit at hand, as tune.yaml says (FLAGS="--num-trials 40")
+	python -m pipeline.flows.tune $(FLAGS)
 
 deploy: setup ## Work pools, self-healing and deployments on the server that PREFECT_API_URL names
 	python -m pipeline.flows.healing

@@ -1,8 +1,9 @@
 """Summaries of whole folders: one output row per input row, in order, whatever is wrong with some; resumable by chunks.
 
-A folder `documents/` of JSONL, CSV, TSV or Parquet files becomes a folder of the same names, each with its chunks as
-Parquet files: `row` (its number in the file), `summary`, `score`, `truncated`, `rejected` (why there is no summary) and
-the numbers that drift is told by. Rejected rows stand once more, with their reasons, in `rejected.jsonl`.
+A folder `documents/` of JSONL, CSV, TSV or Parquet files (on the disk or in an S3 store) becomes a folder of the same
+names, each with its chunks as Parquet files: `row` (its number in the file), `summary`, `score`, `truncated`,
+`rejected` (why there is no summary) and what drift is told by. Rejected rows stand once more, with their reasons, in
+`rejected.jsonl`.
 """
 
 import hashlib
@@ -10,29 +11,31 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.folders import Folder, open_folder
+from pipeline.profile import FIELDS, profile_columns, read_columns
 from seq2sum.data.sources.rows import read_rows
 from seq2sum.data.text_lines import lines_of
-from seq2sum.drift import MEASURES, measure_pairs
+from seq2sum.drift import Profile
 from seq2sum.errors import UserError
-from seq2sum.files import replaced_file, write_json, write_text
 from seq2sum.service.requests import check_document
 from seq2sum.summarize import Summarizer
 
 IDENTITY = "batch.json"
 REJECTED = "rejected.jsonl"
+# Documents of a chunk whose contents are kept for telling drift.
+CONTENTS_A_CHUNK = 100
 # In a chunk's metadata: of its input rows, which may change while the file keeps its name.
 _DIGEST = b"seq2sum.rows"
 _SCHEMA = pa.schema(
     [
         ("row", pa.int64()), ("summary", pa.string()), ("score", pa.float64()), ("truncated", pa.bool_()),
-        ("rejected", pa.string()), *((name, pa.float64()) for name in MEASURES),
+        ("rejected", pa.string()), *FIELDS,
     ]
 )  # fmt: skip
 
@@ -55,54 +58,63 @@ class Work(NamedTuple):
 
 
 def summarize_folder(
-    source: Path,
-    target: Path,
+    source: str,
+    target: str,
     column: str,
     version: str,
     summarizer: Summarizer,
     chunk_rows: int,
     on_chunk: Callable[[int], None] = lambda _: None,
 ) -> Work:
-    """Summarizes ``column`` of all rows of all files; chunks that are there already, of the same rows, are kept.
+    """Summarizes ``column`` of all rows of all files in ``source``; chunks that are there, of the same rows, are kept.
 
+    ``source`` and ``target``: see :func:`pipeline.folders.open_folder`.
     ``on_chunk`` gets the number of rows so far. Raises UserError for a file that can't be read on, and for a ``target``
     of another model ``version``, chunk size or column, whose chunks would not fit.
     """
     began = time.monotonic()
     assert summarizer.search is not None
-    _claim(target, {"version": version, "column": column, "chunk_rows": chunk_rows})
-    files = sorted(path for path in source.rglob("*") if path.is_file() and not path.name.startswith("."))
-    if not files:
+    inputs, outputs = open_folder(source), open_folder(target)
+    _claim(outputs, {"version": version, "column": column, "chunk_rows": chunk_rows})
+    names = inputs.names()
+    if not names:
         raise UserError(f"{source}: holds no files to summarize.")
+    there = outputs.names()
     num_rows = num_skipped = 0
     rejected = []
-    for file in files:
-        name = file.relative_to(source)
-        made = set[Path]()
-        for start, rows in _chunks(_rows(file, column), chunk_rows):
-            path = target / name / f"{start:09d}.parquet"
-            made.add(path)
-            if _digest_in(path) == _digest_of(rows):
-                num_skipped += len(rows)
-            else:
-                _write(path, rows, summarizer)
-            num_rows += len(rows)
-            rejected += [
-                {"file": name.as_posix(), "row": row.number, "reason": row.rejected} for row in rows if row.rejected
-            ]
-            on_chunk(num_rows)
+    for name in names:
+        made = set[str]()
+        with inputs.fetched(name) as file:
+            for start, rows in _chunks(_rows(file, column), chunk_rows):
+                chunk = f"{name}/{start:09d}.parquet"
+                made.add(chunk)
+                if chunk in there and _digest_in(outputs, chunk) == _digest_of(rows):
+                    num_skipped += len(rows)
+                else:
+                    _write(outputs, chunk, rows, summarizer)
+                num_rows += len(rows)
+                rejected += [{"file": name, "row": row.number, "reason": row.rejected} for row in rows if row.rejected]
+                on_chunk(num_rows)
         # The file may have been longer once.
-        for path in set((target / name).glob("*.parquet")) - made:
-            path.unlink()
-    write_text(target / REJECTED, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected))
+        for chunk in there:
+            if PurePosixPath(chunk).parent == PurePosixPath(name) and chunk not in made:
+                outputs.remove(chunk)
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected)
+    with outputs.written(REJECTED) as beside:
+        beside.write_text(lines, encoding="utf-8")
     return Work(num_rows, len(rejected), num_skipped, time.monotonic() - began)
 
 
-def _claim(target: Path, identity: dict[str, Any]) -> None:
-    claimed = target / IDENTITY
-    if claimed.exists() and (before := json.loads(claimed.read_bytes())) != identity:
-        raise UserError(f"{target}: holds summaries made otherwise ({before}, now {identity}). Name another folder.")
-    write_json(claimed, identity)
+def _claim(target: Folder, identity: dict[str, Any]) -> None:
+    if target.exists(IDENTITY):
+        with target.open(IDENTITY) as stream:
+            before = json.load(stream)
+        if before != identity:
+            raise UserError(
+                f"{target}: holds summaries made otherwise ({before}, now {identity}). Name another folder."
+            )
+    with target.written(IDENTITY) as beside:
+        beside.write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
 
 
 def _rows(path: Path, column: str) -> Iterator[Row]:
@@ -136,19 +148,22 @@ def _chunks(rows: Iterator[Row], size: int) -> Iterator[tuple[int, list[Row]]]:
 
 
 def _digest_of(rows: Sequence[Row]) -> bytes:
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest().encode()
+    return hashlib.sha256(json.dumps([_SCHEMA.names, rows]).encode()).hexdigest().encode()
 
 
-def _digest_in(chunk: Path) -> bytes | None:
-    """Of the rows that a chunk was made of, if it is there."""
-    return pq.read_schema(chunk).metadata[_DIGEST] if chunk.exists() else None
+def _digest_in(target: Folder, chunk: str) -> bytes:
+    """Of the rows that a chunk was made of."""
+    with target.open(chunk) as stream:
+        digest: bytes = pq.read_schema(stream).metadata[_DIGEST]
+        return digest
 
 
-def _write(path: Path, rows: Sequence[Row], summarizer: Summarizer) -> None:
+def _write(target: Folder, chunk: str, rows: Sequence[Row], summarizer: Summarizer) -> None:
     assert summarizer.search is not None
     documents = [row.document for row in rows if row.document is not None]
     summaries = summarizer.summarize(documents, summarizer.search)
-    measures = measure_pairs(documents, [summary.text for summary in summaries], summarizer.tokenizer)
+    sampled = range(min(len(documents), CONTENTS_A_CHUNK))
+    profile = profile_columns(documents, [summary.text for summary in summaries], summarizer, sampled)
     made = iter(range(len(documents)))
     columns: dict[str, list[Any]] = {name: [] for name in _SCHEMA.names}
     for row in rows:
@@ -157,17 +172,23 @@ def _write(path: Path, rows: Sequence[Row], summarizer: Summarizer) -> None:
         columns["rejected"].append(row.rejected)
         for name, field in (("summary", "text"), ("score", "score"), ("truncated", "truncated")):
             columns[name].append(None if at is None else getattr(summaries[at], field))
-        for name in MEASURES:
-            columns[name].append(None if at is None else float(measures[name][at]))
-    with replaced_file(path) as beside:
+        for name, values in profile.items():
+            columns[name].append(None if at is None else values[at])
+    with target.written(chunk) as beside:
         pq.write_table(pa.table(columns, schema=_SCHEMA.with_metadata({_DIGEST: _digest_of(rows)})), beside)
 
 
-def read_measures(target: Path) -> dict[str, np.ndarray]:
-    """The measures of all summaries in a batch's folder. Raises UserError if there are none."""
-    parts = sorted(path for path in target.rglob("*.parquet") if path.is_file())
-    if not parts:
+def read_batch(address: str) -> tuple[str, Profile]:
+    """The version that made the summaries in a batch's folder, and their profile. Raises UserError for no batch."""
+    target = open_folder(address)
+    chunks = [name for name in target.names() if name.endswith(".parquet")]
+    if not chunks or not target.exists(IDENTITY):
         raise UserError(f"{target}: holds no batch of summaries. Run `summarize` first.")
-    table = pa.concat_tables(pq.read_table(path, columns=[*MEASURES, "rejected"]) for path in parts)
-    table = table.filter(pa.compute.is_null(table["rejected"]))
-    return {name: table[name].to_numpy() for name in MEASURES}
+    with target.open(IDENTITY) as stream:
+        version = str(json.load(stream)["version"])
+    tables = []
+    for chunk in chunks:
+        with target.open(chunk) as stream:
+            tables.append(pq.read_table(stream, columns=[*(name for name, _ in FIELDS), "rejected"]))
+    table = pa.concat_tables(tables)
+    return version, read_columns(table.filter(pa.compute.is_null(table["rejected"])))

@@ -3,30 +3,29 @@
 import contextlib
 import itertools
 import json
+import random
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 import seq2sum
 from pipeline import lineage, paths
 from pipeline.decoding import decode
 from pipeline.jsonfile import read_json
 from pipeline.model_card import model_card
+from pipeline.profile import FIELDS, profile_columns, read_columns
 from seq2sum.data.pairs import read_pairs
-from seq2sum.data.tokenizer import Tokenizer
-from seq2sum.drift import measure_pairs
+from seq2sum.drift import MOST_DOCUMENTS, Profile
 from seq2sum.errors import UserError
 from seq2sum.evaluation.system_outputs import MODEL, read_outputs
 from seq2sum.files import sha256_of, write_json, write_text
 from seq2sum.model.folder import MODEL_FILE, TOKENIZER_FILE, WEIGHTS_FILE
-from seq2sum.summarize import SEARCH_FILE
+from seq2sum.summarize import SEARCH_FILE, Summarizer
 
 FOLDER = "record"
 OUTPUTS = "outputs.parquet"
@@ -36,6 +35,7 @@ CARD = "card.md"
 ENVIRONMENT_LOCK = "environment.lock"
 # Numbers of each test document and its summary, that later inputs and outputs are compared with.
 PROFILE = "profile.parquet"
+_PROFILE_SEED = 1
 # Documents whose summaries a version is verified by.
 SAMPLE_DOCUMENTS = 20
 # What each file of a model folder is called in provenance and tags.
@@ -108,18 +108,18 @@ def record_folder(scores: dict[str, Any], facts: dict[str, Any]) -> Iterator[Pat
 def _write_profile(path: Path) -> None:
     documents = [pair.document for pair in read_pairs(paths.TEST_PAIRS)]
     summaries = read_outputs(paths.HYPOTHESES).hypotheses[MODEL]
-    measures = measure_pairs(documents, summaries, Tokenizer.load(paths.MODEL / TOKENIZER_FILE))
-    pq.write_table(pa.table(measures), path)
+    sampled = random.Random(_PROFILE_SEED).sample(range(len(documents)), min(len(documents), MOST_DOCUMENTS))
+    columns = profile_columns(documents, summaries, Summarizer.load(paths.MODEL), sampled)
+    pq.write_table(pa.table(columns, schema=pa.schema(FIELDS)), path)
 
 
-def read_profile(folder: Path) -> dict[str, NDArray[np.float64]]:
+def read_profile(folder: Path) -> Profile:
     """The profile in a record. Raises UserError if it is of a version from before there were any."""
     if not (folder / PROFILE).exists():
         raise UserError(
             "the version has no profile of its inputs and outputs; it was registered before there were any."
         )
-    table = pq.read_table(folder / PROFILE)
-    return {name: table[name].to_numpy() for name in table.column_names}
+    return read_columns(pq.read_table(folder / PROFILE))
 
 
 def read_sample(folder: Path) -> list[Sample]:

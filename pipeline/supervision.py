@@ -11,6 +11,7 @@ from pathlib import Path
 
 from seq2sum.errors import UserError
 
+LOCK_NAME = "lock"
 STARTERS_VARIABLE = "SEQ2SUM_STARTERS"
 POLL_SECONDS = 0.5
 GRACE_SECONDS = 30.0
@@ -24,7 +25,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     Raises UserError if another process still holds it after a while.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a+") as stream:
+    with (folder / LOCK_NAME).open("a+") as stream:
         deadline = time.monotonic() + LOCK_WAIT_SECONDS
         while True:
             try:
@@ -45,7 +46,7 @@ def exclusive(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def exclusive_if_free(folder: Path) -> Iterator[bool]:
     """Holds the lock of ``folder`` unless another process does; says whether."""
-    with (folder / "lock").open("a") as stream:
+    with (folder / LOCK_NAME).open("a") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

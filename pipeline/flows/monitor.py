@@ -2,7 +2,6 @@
 
 import argparse
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from prefect import flow
@@ -18,14 +17,16 @@ from prefect.deployments import run_deployment
 from prefect.logging import get_run_logger
 
 from pipeline import record
-from pipeline.batch import read_measures
+from pipeline.batch import read_batch
 from pipeline.flows.champion import fetched_champion
-from seq2sum.drift import Shift, shifts
+from seq2sum.drift import NO_CONTENTS, Shift, shifts
 from seq2sum.errors import UserError
 
 TRAIN_DEPLOYMENT = "train/train"
 # Of trainings that drift started.
 DRIFT_TAG = "drift"
+# Of the permutation tests.
+_SEED = 1
 
 
 @flow(name="monitor")
@@ -38,19 +39,24 @@ def monitor(
     most_per_week: int,
     overrides: list[str] | None = None,
 ) -> dict[str, Any]:
-    """Compares the summaries in the folder ``batch`` with the champion's profile, and starts `train` if they drifted.
+    """Compares the summaries in ``batch`` with the champion's profile, and starts `train` if they drifted.
 
+    ``batch``: a folder that `summarize` wrote, on the disk or in an S3 store. Pieces and embeddings of another version
+    than the champion mean something else, and are left out.
     ``alpha`` and ``distance``: see :func:`seq2sum.drift.shifts`. Trainings that drift starts have ``cool_down_hours``
     between them and are at most ``most_per_week``. Raises UserError for fewer than ``min_rows`` summaries.
     """
     log = get_run_logger()
     with fetched_champion() as champion:
         profile = record.read_profile(champion.record)
-    recent = read_measures(Path(batch))
-    num_rows = len(recent["document_words"])
+    version, recent = read_batch(batch)
+    if version != champion.number:
+        log.warning("version %s made the batch: pieces and embeddings are not compared", version)
+        recent = recent._replace(contents=NO_CONTENTS)
+    num_rows = len(recent.measures["document_words"])
     if num_rows < min_rows:
         raise UserError(f"{batch}: {num_rows} summaries are too few to tell drift; {min_rows} are asked for.")
-    found = shifts(profile, recent, alpha, distance)
+    found = shifts(profile, recent, alpha, distance, _SEED)
     drifted = [shift.measure for shift in found if shift.drifted]
     action = "nothing to do"
     if drifted:
@@ -91,7 +97,7 @@ def _earlier_trainings() -> list[datetime]:
 
 def _report(found: list[Shift], num_rows: int, version: str, action: str) -> str:
     rows = [
-        f"| {shift.measure} | {shift.before:.2f} | {shift.now:.2f} | {shift.distance:.3f} | {shift.p:.2g} "
+        f"| {shift.measure} | {_mean(shift.before)} | {_mean(shift.now)} | {shift.distance:.3f} | {shift.p:.2g} "
         f"| {'**drifted**' if shift.drifted else ''} |"
         for shift in found
     ]
@@ -109,10 +115,14 @@ def _report(found: list[Shift], num_rows: int, version: str, action: str) -> str
     )
 
 
+def _mean(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.flows.monitor", description=__doc__)
-    parser.add_argument("batch", help="a folder that `summarize` wrote")
+    parser.add_argument("batch", help="a folder or s3://bucket/prefix that `summarize` wrote")
     parser.add_argument("--alpha", type=float, required=True)
     parser.add_argument("--distance", type=float, required=True)
     parser.add_argument("--min-rows", type=int, required=True)

@@ -1,7 +1,6 @@
 """The flow `summarize`: the champion's summaries of a folder; `pipeline.batch` says what is promised."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from prefect import flow
@@ -14,7 +13,7 @@ from pipeline.flows.champion import fetched_champion
 
 @flow(name="summarize")
 def summarize(source: str, target: str, column: str = "document", chunk_rows: int = 500) -> dict[str, Any]:
-    """Summarizes ``column`` of all files in the folder ``source`` into the folder ``target``.
+    """Summarizes ``column`` of all files in the folder ``source`` into the folder ``target``; both may be `s3://…`.
 
     A run that was killed goes on after the last whole chunk.
     """
@@ -25,7 +24,7 @@ def summarize(source: str, target: str, column: str = "document", chunk_rows: in
     with fetched_champion() as champion:
         summarizer = Summarizer.load(champion.model, str(use_hardware()))
         work = summarize_folder(
-            Path(source), Path(target), column, champion.number, summarizer, chunk_rows,
+            source, target, column, champion.number, summarizer, chunk_rows,
             lambda num_rows: log.info("%d rows", num_rows),
         )  # fmt: skip
     made = work.num_rows - work.num_skipped
@@ -42,8 +41,8 @@ def summarize(source: str, target: str, column: str = "document", chunk_rows: in
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.flows.summarize", description=__doc__)
-    parser.add_argument("source", help="a folder of .jsonl, .csv, .tsv or .parquet files")
-    parser.add_argument("target", help="the folder for the summaries")
+    parser.add_argument("source", help="a folder or s3://bucket/prefix of .jsonl, .csv, .tsv or .parquet files")
+    parser.add_argument("target", help="the folder or s3://bucket/prefix for the summaries")
     parser.add_argument("--column", default="document", help="where the document stands")
     parser.add_argument("--chunk-rows", type=int, default=500)
     summarize(**vars(parser.parse_args()))

@@ -40,7 +40,13 @@ RETRIES, RETRY_SECONDS = 3, 5
 _KEPT_STATUS = 1  # of `pipeline.promote`: judged and not promoted
 
 
-def _is_lost(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+def require_few_starts() -> None:
+    """Raises UserError if the flow run was lost and started again too often."""
+    if flow_run.run_count > MOST_STARTS:
+        raise UserError(f"the run was lost {MOST_STARTS} times; look for the reason before you start it again.")
+
+
+def is_lost(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Whether a stage was killed; one that failed by itself would fail again."""
     error = state.result(raise_on_failure=False)
     return isinstance(error, CommandError) and error.is_lost
@@ -48,7 +54,7 @@ def _is_lost(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
 
 @task(
     name="stage", task_run_name="{name}", cache_policy=NO_CACHE,
-    retries=RETRIES, retry_delay_seconds=RETRY_SECONDS, retry_condition_fn=_is_lost,
+    retries=RETRIES, retry_delay_seconds=RETRY_SECONDS, retry_condition_fn=is_lost,
 )  # fmt: skip
 def run_stage(name: str, tree: Path, settings: dict[str, str], deadline: float | None, pull: bool) -> None:
     """Has DVC run one stage, or skip it if nothing has changed that it needs; ``pull``: takes what others made."""
@@ -120,8 +126,7 @@ def train(
     such as ``slack-webhook/team``, that is told how it ended.
     """
     log = get_run_logger()
-    if flow_run.run_count > MOST_STARTS:
-        raise UserError(f"the run was lost {MOST_STARTS} times; look for the reason before you start it again.")
+    require_few_starts()
     deadline = None if timeout_minutes is None else time.monotonic() + 60 * timeout_minutes
     settings = {FLOW_RUN_VARIABLE: str(flow_run.ui_url or flow_run.id)}
     if experiment:

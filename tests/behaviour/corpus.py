@@ -39,7 +39,7 @@ def made_up_pair(rng: random.Random) -> dict[str, str]:
 def make_project(folder: Path, num_pairs: int) -> None:
     """A git repository with the project's code, small settings and ``num_pairs`` pairs; nothing is run or committed."""
     folder.mkdir(exist_ok=True)
-    for name in ("dvc.yaml", "params.yaml", "prefect.yaml", ".dvcignore"):
+    for name in ("dvc.yaml", "params.yaml", "prefect.yaml", "tune.yaml", ".dvcignore"):
         shutil.copy(ROOT / name, folder / name)
     for name in ("src", "pipeline", "study", ".dvc"):
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "cache", "tmp")

@@ -47,6 +47,8 @@ def stack(project: Path, server: Path, settings: Mapping[str, str]) -> Iterator[
             **prefect.environment, **S3_ENVIRONMENT, "AWS_ENDPOINT_URL": endpoint,
             "MLFLOW_TRACKING_URI": mlflow.uri, "STORE": store.replace("+psycopg", ""),
             "RESTORED": f"{store.removesuffix('mlflow')}restored", "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+            # Ten seconds of waiting for each run would be most of a small run's time.
+            "PREFECT_WORKER_QUERY_SECONDS": "2",
             "PATH": f"{Path(sys.executable).parent}:{postgres_programs()}:{os.environ['PATH']}", **settings,
         }  # fmt: skip
         for pool in ("gpu", "cpu"):

@@ -1,7 +1,7 @@
 """A project that the flows run as they run the real one, whose training, publishing and judging take no time to load.
 
 Its training is a chain of hashes, a link a step, with checkpoints: only all the steps in their order end in the right
-hash. It is supervised as the real one is.
+hash. Its validation loss falls towards its seed. It is supervised as the real one is.
 """
 
 import hashlib
@@ -42,7 +42,10 @@ def train(params):
             time.sleep(0.1)
             step += 1
             state = hashlib.sha256(f"{{state}} {{step}}".encode()).hexdigest()
-            line = {{"step": step, "phase": "likelihood", "values": {{"train/loss": 1.0}}}}
+            values = {{"train/loss": 1.0}}
+            if step % 6 == 0:
+                values["validation/loss"] = params.train.seed + 6 / step
+            line = {{"step": step, "phase": "likelihood", "values": values}}
             with (folder / "journal.jsonl").open("a") as journal:
                 journal.write(json.dumps(line) + "\\n")
             beside = folder / "state.part"
@@ -50,6 +53,7 @@ def train(params):
             beside.replace(checkpoint)
         Path("models").mkdir(exist_ok=True)
         Path("models/result").write_text(state)
+        Path("reports/journal.jsonl").write_text((folder / "journal.jsonl").read_text())
 
 run_stage("train", train)
 """
@@ -77,7 +81,7 @@ DVC = {
             "cmd": "python -m pipeline.stages.train",
             "params": ["train.seed"],
             "deps": ["data/prepared"],
-            "outs": ["models/result"],
+            "outs": ["models/result", "reports/journal.jsonl"],
         },
     }
 }
@@ -94,7 +98,7 @@ def expected_result() -> str:
 def make_stand_in(folder: Path) -> None:
     """Makes the project in ``folder`` and commits it."""
     folder.mkdir()
-    for name in ("params.yaml", "prefect.yaml", ".dvcignore"):
+    for name in ("params.yaml", "prefect.yaml", "tune.yaml", ".dvcignore"):
         shutil.copy(ROOT / name, folder / name)
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "cache", "tmp", "config.local")
     for name in ("pipeline", "src", ".dvc"):
@@ -112,6 +116,16 @@ def make_stand_in(folder: Path) -> None:
     (reports / "scores.json").write_text(json.dumps(make_scores()))
     (reports / "samples.jsonl").write_text(json.dumps({"document": "d", "reference": "r", "summary": "s"}) + "\n")
     (reports / "plots/curves.png").write_bytes(b"\x89PNG")
-    (folder / ".gitignore").write_text("/.cache/\n/.cache\n/data/\n/models/\n__pycache__/\n/mlflow.db\n/mlartifacts\n")
+    ignored = (
+        "/.cache/",
+        "/.cache",
+        "/data/",
+        "/models/",
+        "/reports/journal.jsonl",
+        "__pycache__/",
+        "/mlflow.db",
+        "/mlartifacts",
+    )
+    (folder / ".gitignore").write_text("\n".join(ignored) + "\n")
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     commit(folder, "a stand-in")

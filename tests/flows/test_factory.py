@@ -8,12 +8,22 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import yaml
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterKey,
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+)
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelling
 
+from tests.behaviour.corpus import ROOT
 from tests.demonstration.chaos import Factory, play_round, slots, start_runs, states
+from tests.demonstration.registry import commit
+from tests.flows.stand_in import NUM_STEPS
 from tests.servers import wait_for
 
 DAY = 86_400
@@ -64,13 +74,53 @@ def test_what_is_old_is_listed_first_and_removed_when_asked(factory: Factory) ->
             path.touch()
             os.utime(path, (time.time() - age,) * 2)
     for arguments, left in (([], {"old", "new"}), (["--remove"], {"new"})):
-        maintain(factory, "--keep-days", "2", *arguments)
+        run_flow(factory, "maintain", "--keep-days", "2", *arguments)
         assert {path.name for path in checkpoints.iterdir()} & {"old", "new"} == left
 
 
-def maintain(factory: Factory, *arguments: str) -> None:
+def test_the_template_of_a_cluster_is_a_work_pool_that_asks_for_gpus(factory: Factory) -> None:
+    template = ROOT / "deploy/kubernetes-gpu.json"
+    create = ["work-pool", "create", "cluster", "--type", "kubernetes", "--base-job-template", str(template)]
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.flows.maintain", *arguments],
+        [sys.executable, "-m", "prefect", *create], env=factory.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    with get_client(sync_client=True) as client:
+        assert client.read_work_pool("cluster").base_job_template == json.loads(template.read_text())
+        flow = client.read_deployment_by_name("train/train").flow_id
+        asked = {"num_gpus": 4, "node_selector": {"gpu": "large"}}
+        client.create_deployment(flow, "on a cluster", work_pool_name="cluster", job_variables=asked)
+        with pytest.raises(PrefectHTTPStatusError, match="num_gpus"):
+            client.create_deployment(flow, "bad", work_pool_name="cluster", job_variables={"num_gpus": "four"})
+
+
+@pytest.mark.slow
+def test_a_search_gives_up_worse_trainings_and_finds_overrides_for_train(factory: Factory) -> None:
+    space = {"train.seed": {"low": 20, "high": 90}}
+    pruner = {"free_trials": 1, "free_steps": 0}
+    search = {"seed": 3, "num_trials": 3, "random_trials": 9, "pruner": pruner, "space": space}
+    (factory.project / "tune.yaml").write_text(yaml.safe_dump(search))
+    commit(factory.project, "a small search")
+    run_flow(factory, "tune", "train.weight_decay=0.02")
+    found = shown("best-params")
+    seeds = {row["train.seed"]: row for row in json.loads(shown("trials"))}
+    # The first is the best.
+    assert [seeds[seed]["state"] for seed in sorted(seeds)] == ["complete", "pruned", "pruned"]
+    assert [seeds[seed]["steps"] < NUM_STEPS for seed in sorted(seeds)] == [False, True, True]
+    assert f'overrides=["train.weight_decay=0.02", "train.seed={min(seeds)}"]' in found
+    assert factory.trainers() == factory.find("-m", "dvc") == []
+
+
+def shown(key: str) -> str:
+    """The newest artifact of that key."""
+    with get_client(sync_client=True) as client:
+        newest = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
+    return str(max(newest, key=lambda artifact: artifact.created).data)
+
+
+def run_flow(factory: Factory, name: str, *arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", f"pipeline.flows.{name}", *arguments],
         cwd=factory.project, env=factory.environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

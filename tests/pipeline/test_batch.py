@@ -1,15 +1,18 @@
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from s3fs import S3FileSystem
 
-from pipeline.batch import read_measures, summarize_folder
+from pipeline.batch import CONTENTS_A_CHUNK, read_batch, summarize_folder
 from seq2sum.drift import MEASURES
 from seq2sum.errors import UserError
 from seq2sum.summarize import Summarizer
 from tests.pipeline.tracking.project import make_model
+from tests.servers import BUCKET, S3_ENVIRONMENT, s3_store
 
 GOOD = [f"The ferry number {number} leaves at noon and comes back before dark." for number in range(7)]
 BAD_LINES = ["{not json", "[]", '{"text": ""}', '{"text": 3}', '{"other": "x"}', '{"text": "bell \\u0007"}']
@@ -35,6 +38,19 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with s3_store(tmp_path_factory.mktemp("store")) as address:
+        yield address
+
+
+@pytest.fixture
+def store(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> S3FileSystem:
+    for name, value in (S3_ENVIRONMENT | {"MLFLOW_S3_ENDPOINT_URL": endpoint}).items():
+        monkeypatch.setenv(name, value)
+    return S3FileSystem(endpoint_url=endpoint, use_listings_cache=False)
+
+
 def rows_of(target: Path, name: str) -> list[dict[str, object]]:
     parts = sorted((target / name).glob("*.parquet"))
     return [row for part in parts for row in pq.read_table(part).to_pylist()]
@@ -42,7 +58,7 @@ def rows_of(target: Path, name: str) -> list[dict[str, object]]:
 
 def test_every_row_gets_one_row_in_order_and_bad_ones_a_reason(tmp_path, source, summarizer):
     target = tmp_path / "target"
-    work = summarize_folder(source, target, "text", "3", summarizer, 4)
+    work = summarize_folder(str(source), str(target), "text", "3", summarizer, 4)
     assert (work.num_rows, work.num_rejected, work.num_skipped) == (13 + 7 + 8, 7, 0)
     rows = rows_of(target, "a.jsonl")
     assert [row["row"] for row in rows] == [*range(1, 10), *range(11, 15)]
@@ -55,7 +71,11 @@ def test_every_row_gets_one_row_in_order_and_bad_ones_a_reason(tmp_path, source,
     assert [row["row"] for row in rejected if row["file"] == "a.jsonl"] == [*range(4, 10)]
     assert [row["row"] for row in rejected if row["file"] == "below/c.parquet"] == [8]
     assert "U+0007" in rejected[5]["reason"]
-    assert {name: len(values) for name, values in read_measures(target).items()} == dict.fromkeys(MEASURES, 21)
+    version, profile = read_batch(str(target))
+    assert version == "3"
+    assert {name: len(values) for name, values in profile.measures.items()} == dict.fromkeys(MEASURES, 21)
+    # All of such small chunks.
+    assert len(profile.contents.pieces) == len(profile.contents.embeddings) == 21
 
 
 def test_a_killed_batch_goes_on_after_its_last_chunk_and_ends_in_the_same(tmp_path, source, summarizer):
@@ -64,10 +84,10 @@ def test_a_killed_batch_goes_on_after_its_last_chunk_and_ends_in_the_same(tmp_pa
             raise KeyboardInterrupt
 
     whole, target = tmp_path / "whole", tmp_path / "target"
-    summarize_folder(source, whole, "text", "3", summarizer, 4)
+    summarize_folder(str(source), str(whole), "text", "3", summarizer, 4)
     with pytest.raises(KeyboardInterrupt):
-        summarize_folder(source, target, "text", "3", summarizer, 4, kill)
-    work = summarize_folder(source, target, "text", "3", summarizer, 4)
+        summarize_folder(str(source), str(target), "text", "3", summarizer, 4, kill)
+    work = summarize_folder(str(source), str(target), "text", "3", summarizer, 4)
     assert work.num_skipped == 17
     assert {path.relative_to(target): path.read_bytes() for path in target.rglob("*") if path.is_file()} == {
         path.relative_to(whole): path.read_bytes() for path in whole.rglob("*") if path.is_file()
@@ -79,16 +99,58 @@ def test_a_file_that_grew_shrank_or_changed_is_summarized_as_it_is_now(tmp_path,
     source.mkdir()
     for documents, num_skipped in ((GOOD[:6], 0), (GOOD, 4), ([GOOD[1], *GOOD[1:]], 3), (GOOD[:2], 0)):
         (source / "a.csv").write_text("text\n" + "".join(f'"{text}"\n' for text in documents))
-        work = summarize_folder(source, target, "text", "3", summarizer, 4)
+        work = summarize_folder(str(source), str(target), "text", "3", summarizer, 4)
         assert work.num_skipped == num_skipped
         alone = [summary.text for summary in summarizer.summarize(documents, summarizer.search)]
         assert [row["summary"] for row in rows_of(target, "a.csv")] == alone
 
 
+def test_a_killed_batch_in_a_store_goes_on_and_ends_in_what_folders_give(tmp_path, source, summarizer, store):
+    def kill(num_rows: int) -> None:
+        if num_rows >= 15:
+            raise KeyboardInterrupt
+
+    whole, target = tmp_path / "whole", f"s3://{BUCKET}/out/of it"
+    summarize_folder(str(source), str(whole), "text", "3", summarizer, 4)
+    store.put(str(source), f"{BUCKET}/in", recursive=True)
+    with pytest.raises(KeyboardInterrupt):
+        summarize_folder(f"s3://{BUCKET}/in", target, "text", "3", summarizer, 4, kill)
+    work = summarize_folder(f"s3://{BUCKET}/in/", f"{target}/", "text", "3", summarizer, 4)
+    assert (work.num_rows, work.num_rejected, work.num_skipped) == (13 + 7 + 8, 7, 17)
+    prefix = target.removeprefix("s3://") + "/"
+    assert {key.removeprefix(prefix): store.cat_file(key) for key in store.find(prefix)} == {
+        path.relative_to(whole).as_posix(): path.read_bytes() for path in whole.rglob("*") if path.is_file()
+    }
+    measures = [read_batch(address)[1].measures["document_words"].tolist() for address in (target, str(whole))]
+    assert measures[0] == measures[1]
+    store.rm_file(f"{BUCKET}/in/a.jsonl")
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": GOOD[0]}) + "\n")
+    store.put_file(str(tmp_path / "a.jsonl"), f"{BUCKET}/in/a.jsonl")
+    assert summarize_folder(f"s3://{BUCKET}/in", target, "text", "3", summarizer, 4).num_skipped == 15
+    assert list(store.find(f"{prefix}a.jsonl")) == [f"{prefix}a.jsonl/000000000.parquet"]
+
+
+def test_a_large_chunk_keeps_the_contents_of_some_documents(tmp_path, summarizer):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/a.csv").write_text("text\n" + f'"{GOOD[0]}"\n' * (CONTENTS_A_CHUNK + 5))
+    summarize_folder(str(tmp_path / "source"), str(tmp_path / "target"), "text", "3", summarizer, 500)
+    _, profile = read_batch(str(tmp_path / "target"))
+    assert len(profile.measures["document_words"]) == CONTENTS_A_CHUNK + 5
+    assert len(profile.contents.pieces) == CONTENTS_A_CHUNK
+
+
+@pytest.mark.parametrize("address", ["s3://", "s3://no-such-bucket/in"])
+def test_a_bucket_that_is_not_there_is_named(tmp_path, summarizer, store, address):
+    with pytest.raises(UserError, match="s3://"):
+        summarize_folder(address, str(tmp_path / "target"), "text", "3", summarizer, 4)
+    with pytest.raises(UserError, match="s3://"):
+        summarize_folder(str(tmp_path), address, "text", "3", summarizer, 4)
+
+
 def test_chunks_of_another_model_are_not_mixed_in(tmp_path, source, summarizer):
-    summarize_folder(source, tmp_path / "target", "text", "3", summarizer, 4)
+    summarize_folder(str(source), str(tmp_path / "target"), "text", "3", summarizer, 4)
     with pytest.raises(UserError, match="made otherwise"):
-        summarize_folder(source, tmp_path / "target", "text", "4", summarizer, 4)
+        summarize_folder(str(source), str(tmp_path / "target"), "text", "4", summarizer, 4)
 
 
 def test_a_damaged_table_is_named(tmp_path, summarizer):
@@ -96,4 +158,4 @@ def test_a_damaged_table_is_named(tmp_path, summarizer):
     source.mkdir()
     (source / "x.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(UserError, match=r"x\.parquet"):
-        summarize_folder(source, tmp_path / "target", "text", "3", summarizer, 4)
+        summarize_folder(str(source), str(tmp_path / "target"), "text", "3", summarizer, 4)
