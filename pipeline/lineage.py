@@ -92,12 +92,20 @@ def flat(params: Mapping[str, Any]) -> dict[str, str]:
 
 
 def require_unchanged(params: Path, lock: Path) -> None:
-    """Raises UserError naming the sections of ``params`` that changed since the results in dvc.lock were made."""
+    """Raises UserError naming params' sections, or code, that changed since the results in dvc.lock were made."""
     now = parse_yaml(params.read_text(encoding="utf-8"))
     stages = parse_yaml(lock.read_text(encoding="utf-8"))["stages"].values()
     then = {key: value for stage in stages for key, value in stage.get("params", {}).get(params.name, {}).items()}
     if changed := [section for section, value in then.items() if now.get(section) != value]:
         raise UserError(f"{params}: {', '.join(changed)} changed since the results were made. Run `dvc repro` first.")
+    for path, file in tracked_files(lock).items():
+        if path.suffix == ".py" and not (path.is_file() and _md5_of(path) == file.md5):
+            raise UserError(f"{path} changed since the results were made. Run `dvc repro` first.")
+
+
+def _md5_of(path: Path) -> str:
+    """As DVC writes it."""
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
 
 
 def tracked_files(lock: Path, without: Collection[str] = ()) -> dict[Path, TrackedFile]:

@@ -75,8 +75,10 @@ def promote(name: str = registry.CHALLENGER) -> Promotion:
             head = championship.settle(client, Ledger.open(client))
             challenger = registry.find_named(client, name)
             try:
-                if head is None or head.version is None:
+                if head is None:
                     return _promote_first(client, challenger)
+                if head.version is None:
+                    raise UserError("the champion's alias was removed; `seq2sum rollback` sets it again.")
                 if head.version == challenger.number:
                     return Promotion("keep", challenger.number, head.version, ["it is the champion already"], None)
                 return _judge_and_record(client, challenger, registry.find_named(client, head.version), params)

@@ -105,8 +105,9 @@ def publish(results: Results) -> Published:
         outbox.add([*results.points, *read_growing_journal(checkpoints / PACE_NAME)])
         runs.PointSender(client, run_id).send(outbox)
         kept_params = runs.log_params(client, run_id, lineage.flat_params(paths.PARAMS))
-        tags = {**lineage.code_tags(), **lineage.machine_tags()}
-        runs.set_missing_tags(client, run_id, tags)
+        code = lineage.code_tags()
+        machine = runs.set_missing_tags(client, run_id, lineage.machine_tags())
+        runs.set_missing_tags(client, run_id, code)
         flow_run = os.environ.get(lineage.FLOW_RUN_VARIABLE)
         runs.set_tags(client, run_id, lineage.lock_tags() | ({"flow_run": flow_run} if flow_run else {}))
         runs.log_inputs(client, run_id, [(INPUTS[path], results.data[path]) for path in INPUTS if path in results.data])
@@ -115,7 +116,7 @@ def publish(results: Results) -> Published:
         is_new = version is None
         if version is None:
             _upload_files(client, run_id, results.data)
-            version = _add_version(client, run_id, results, tags)
+            version = _add_version(client, run_id, results, code | machine)
         alias = championship.welcome(client, version)
         # Publishing is not part of the training's time.
         client.set_terminated(run_id, "FINISHED", run.info.end_time)
@@ -138,7 +139,7 @@ def result_metrics(results: Results) -> dict[str, float]:
     numbers = {key: value for key, value in results.train.items() if isinstance(value, int | float)}
     metrics |= {f"training/{key}": float(value) for key, value in numbers.items()}
     # What the training cost: seconds times the devices that it kept busy.
-    devices = results.train.get("num_devices", 1)
+    devices = results.train["num_devices"]
     return metrics | {"training/device_seconds": devices * float(results.train.get("wall_seconds", 0))}
 
 
@@ -155,11 +156,13 @@ def _upload_files(client: "MlflowClient", run_id: str, tracked: Iterable[Path]) 
 
 
 def _add_version(client: "MlflowClient", run_id: str, results: Results, tags: dict[str, str]) -> registry.Version:
+    """``tags``: of the commit, and of the machine that trained, which need not be this one."""
     model = results.scores["systems"]["model"]
-    facts = record.provenance(results.train_key, results.data, str(results.scores.get("signature", "")))
+    signature = str(results.scores.get("signature", ""))
+    origin = {key: value for key, value in tags.items() if not key.startswith("mlflow.")}
+    facts = record.provenance(results.train_key, results.data, signature, origin)
     version_tags = {
-        # The machine that trained, which need not be the one that publishes.
-        **{key: value for key, value in (facts | tags).items() if isinstance(value, str) and "mlflow." not in key},
+        **{key: value for key, value in facts.items() if isinstance(value, str)},
         **{rouge: f"{scores[0]:.2f}" for rouge, scores in model.items()},
         registry.PUBLISH_KEY_TAG: results.publish_key,
     }

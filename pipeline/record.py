@@ -62,13 +62,17 @@ def model_hashes(model: Path, names: Collection[str] = tuple(MODEL_FILES)) -> di
         raise UserError(f"{error.filename}: not found. Run `dvc repro` first.") from error
 
 
-def provenance(train_key: str, data: dict[Path, lineage.TrackedFile], signature: str) -> dict[str, Any]:
-    """Where a version comes from: hashes of its files and locks, its test set, its data under their DVC hashes."""
+def provenance(
+    train_key: str, data: dict[Path, lineage.TrackedFile], signature: str, origin: dict[str, str]
+) -> dict[str, Any]:
+    """Where a version comes from: hashes of its files and locks, its test set, its data under their DVC hashes.
+
+    ``origin``: the commit, and the machine that trained.
+    """
     return {
         **model_hashes(paths.MODEL),
         **lineage.lock_tags(),
-        **{key: value for key, value in lineage.code_tags().items() if not key.startswith("mlflow.")},
-        **lineage.machine_tags(),
+        **origin,
         "train_key": train_key,
         "metric_signature": signature,
         "test_set_sha256": _judged_test_set(),

@@ -94,11 +94,16 @@ def roll_back(name: str | None, reason: str) -> Entry:
     with connection.mlflow_errors():
         ledger = Ledger.open(client)
         head = championship.settle(client, ledger)
-        if head is None or head.version is None:
-            raise UserError(f"{connection.model_name()!r} has no champion to go back from.")
-        target = registry.find_named(client, name or _before(ledger.entries(), head.version))
+        entries = ledger.entries()
+        if head is None:
+            raise UserError(f"{connection.model_name()!r} never had a champion.")
+        target = registry.find_named(client, name or _before(entries, head.version))
         if target.number == head.version:
             raise UserError(f"version {target.number} is the champion already.")
+        if all(entry.version != target.number for entry in entries):
+            raise UserError(
+                f"version {target.number} never was champion; `seq2sum promote {target.number}` judges whether it may."
+            )
         with tempfile.TemporaryDirectory(prefix="seq2sum-") as temporary:
             registry.fetch(target, Path(temporary))
         evidence = {"reason": reason, registry.CONTENT_TAG: target.tags[registry.CONTENT_TAG]}
@@ -110,8 +115,10 @@ def roll_back(name: str | None, reason: str) -> Entry:
             ) from error
 
 
-def _before(entries: Sequence[Entry], champion: str) -> str:
-    """The champion that ``champion`` took over from when it came up, rollbacks to it apart."""
+def _before(entries: Sequence[Entry], champion: str | None) -> str:
+    """The champion that ``champion`` took over from when it came up, rollbacks to it apart; the last one if none is."""
+    if champion is None:
+        return next(entry.version for entry in reversed(entries) if entry.version is not None)
     came_up = next(
         (entry for entry in reversed(entries) if entry.version == champion and entry.action != "rollback"), None
     )

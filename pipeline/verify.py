@@ -9,7 +9,8 @@ from pipeline import lineage, paths, record
 from pipeline.decoding import decode
 from pipeline.jsonfile import read_json
 from pipeline.tracking import connection, registry, runs
-from pipeline.tracking.ledger import Ledger
+from pipeline.tracking.chain import problems
+from pipeline.tracking.ledger import Ledger, anchors_of
 from seq2sum.errors import UserError
 from seq2sum.files import sha256_of
 
@@ -36,11 +37,14 @@ def verify(name: str) -> list[Finding]:
         inputs = runs.input_digests(client, version.run_id)
         ledger = Ledger.find(client)
         entries = ledger.entries() if ledger else []
+        tags_of_versions = {one.number: one.tags for one in registry.versions(client)}
+        found_problems = problems(entries, anchors_of(tags_of_versions))
         content = version.tags.get(registry.CONTENT_TAG)
         written = {entry.evidence[registry.CONTENT_TAG] for entry in entries
                    if entry.version == version.number and registry.CONTENT_TAG in entry.evidence}  # fmt: skip
         findings = [
             _is(f"files of version {version.number}", registry.content_hash(folder), content),
+            *(Finding("the ledger", False, problem) for problem in found_problems),
             *(_is("files as in the ledger", content, one) for one in written),
         ]
         try:
@@ -62,7 +66,7 @@ def _hashes(folder: Path, version: registry.Version, inputs: dict[str, str]) -> 
     locked = lineage.tracked_files(about / paths.DVC_LOCK)
     for path, digest in facts["data"].items():
         tracked = locked.get(Path(path))
-        yield _is(path, tracked.md5 if tracked else None, inputs.get(path, digest))
+        yield _is(f"{path}, as recorded", tracked.md5 if tracked else None, inputs.get(path, digest))
     pickles = [path.name for path in folder.rglob("*") if path.suffix in PICKLES]
     yield Finding("no pickle", not pickles, ", ".join(pickles) or "none found")
 

@@ -120,9 +120,11 @@ def create_app(models: Sequence[ShownModel], votes: Votes, allowed_hosts: Sequen
         return votes.counts()
 
     @app.get("/api/votes.jsonl")
-    def pairs(document: str = "document", summary: str = "summary") -> StreamingResponse:
+    def pairs(
+        document: str = "document", summary: str = "summary", key: Annotated[Sequence[str], Query()] = ()
+    ) -> StreamingResponse:
         headers = {"Content-Disposition": 'attachment; filename="votes.jsonl"'}
-        return StreamingResponse(votes.pairs(document, summary), media_type=JSON_LINES, headers=headers)
+        return StreamingResponse(votes.pairs(document, summary, key), media_type=JSON_LINES, headers=headers)
 
     @app.exception_handler(UserError)
     def told(_request: Request, error: UserError) -> JSONResponse:

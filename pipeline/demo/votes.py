@@ -1,9 +1,10 @@
 """What people prefer: votes between two models' summaries, kept in a small SQLite file."""
 
 import contextlib
+import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,19 +56,22 @@ class Votes:
         with self._opened() as store:
             return dict(store.execute("SELECT choice, COUNT(*) FROM votes GROUP BY choice").fetchall())
 
-    def pairs(self, document_name: str, summary_name: str) -> Iterator[str]:
+    def pairs(self, document_name: str, summary_name: str, key_names: Sequence[str]) -> Iterator[str]:
         """The votes for one of two as JSON lines under these names, which `ingest` reads, and what the summary beat.
 
-        Whether both are good or neither is, that teaches nothing that a pair could say.
+        Of a document the newest vote. Under each of ``key_names`` stands a key of the document. Whether both are good
+        or neither is, that teaches nothing that a pair could say.
         """
         with self._opened() as store:
             rows = store.execute(
-                "SELECT document, champion, challenger, choice FROM votes "
-                "WHERE choice IN ('champion', 'challenger') ORDER BY id"
+                "SELECT document, champion, challenger, choice FROM votes WHERE id IN "
+                "(SELECT MAX(id) FROM votes WHERE choice IN ('champion', 'challenger') GROUP BY document) ORDER BY id"
             ).fetchall()
         for document, champion, challenger, choice in rows:
             summary, rejected = (champion, challenger) if choice == "champion" else (challenger, champion)
-            pair = {document_name: document, summary_name: summary, "rejected": rejected}
+            key = f"vote:{hashlib.sha256(document.encode()).hexdigest()[:16]}"
+            texts = {document_name: document, summary_name: summary, "rejected": rejected}
+            pair = dict.fromkeys(key_names, key) | texts
             yield json.dumps(pair, ensure_ascii=False) + "\n"
 
     @contextlib.contextmanager

@@ -85,6 +85,7 @@ def _train(params: Params, device: torch.device, ranks: Ranks, should_stop: Call
             "steps": progress.step,
             "best_step": progress.best_step,
             "incidents": progress.incidents,
+            "num_devices": ranks.size,
             "precision": str(precision).removeprefix("torch."),
             **_exposure(info["splits"]["train"], _num_passes(phases, params.train, paths.JOURNAL)),
             "wall_seconds": round(progress.wall_seconds, 3),

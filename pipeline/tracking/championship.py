@@ -71,10 +71,12 @@ def _observe(ledger: Ledger, head: Entry | None, version: str | None) -> None:
 
 
 def welcome(client: "MlflowClient", version: registry.Version) -> str:
-    """The alias of a version just published: the one it has, or champion where there is none, or challenger."""
+    """The alias of a version just published: the one it has, or champion where there never was one, or challenger."""
     if version.aliases:
         return version.aliases[0]
     try:
+        if settle(client, Ledger.open(client)) is not None:
+            raise ChampionChangedError
         crown(client, version.number, "first", None, {"content_sha256": version.tags.get(registry.CONTENT_TAG, "")})
     except ChampionChangedError:
         client.set_registered_model_alias(version.name, registry.CHALLENGER, version.number)

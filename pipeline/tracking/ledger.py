@@ -112,7 +112,7 @@ def _find_run(client: "MlflowClient") -> str | None:
     experiment = client.get_experiment_by_name(_experiment_name())
     if experiment is None:
         return None
-    found = client.search_runs([experiment.experiment_id], max_results=1)
+    found = client.search_runs([experiment.experiment_id], max_results=1, order_by=["attributes.start_time ASC"])
     if experiment.lifecycle_stage != "active" or not found:
         raise UserError(
             f"The ledger {_experiment_name()!r} was deleted. Restore it: mlflow experiments restore "

@@ -107,10 +107,11 @@ def set_tags(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> No
     client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
 
-def set_missing_tags(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> None:
-    """Sets the tags that the run lacks: what its training recorded is truer than what is found later."""
+def set_missing_tags(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> dict[str, str]:
+    """Sets the tags that the run lacks: what its training recorded is truer than what is found later. As they are."""
     present = client.get_run(run_id).data.tags
     set_tags(client, run_id, {key: value for key, value in tags.items() if key not in present})
+    return {key: present.get(key, value) for key, value in tags.items()}
 
 
 def log_changed_metrics(client: "MlflowClient", run_id: str, metrics: Mapping[str, float], step: int) -> None:

@@ -16,7 +16,8 @@ import pytest
 
 from pipeline.demo import app as demo_app
 from seq2sum.activations import reading_activations
-from seq2sum.data.sources.rows import read_rows
+from seq2sum.data.sources.files import FilePairs
+from seq2sum.data_config import FilesSource
 from seq2sum.explain import explain
 from seq2sum.summarize import Summarizer
 from tests.demo.served import SEARCH, TEXT, Served, served_page
@@ -136,13 +137,15 @@ def test_votes_are_kept_and_become_pairs_that_the_pipeline_reads(
     pairs = [json.loads(line) for line in client.get("/api/votes.jsonl").text.splitlines()]
     assert [(pair["summary"], pair["rejected"]) for pair in pairs] == [
         ("ein Schiff 😀", "a ferry"),
-        ("a ferry", "ein Schiff 😀"),
-        ("ein Schiff 😀", "a ferry"),
     ]
     assert {pair["document"] for pair in pairs} == {TEXT}
     named = tmp_path / "votes.jsonl"
-    named.write_bytes(client.get("/api/votes.jsonl?document=body&summary=subject").content)
-    assert [row["subject"] for _, row in read_rows(named, ["body", "subject"])] == [pair["summary"] for pair in pairs]
+    named.write_bytes(client.get("/api/votes.jsonl?document=body&summary=subject&key=number&key=author").content)
+    columns = {"document": "body", "summary": "subject", "id": "number", "group": "author"}
+    source = FilesSource.model_validate({"kind": "files", "paths": {"all": [str(named)]}, **columns})
+    (read,) = FilePairs(source).pairs(None)
+    assert (read.document, read.summary) == (TEXT, pairs[0]["summary"])
+    assert read.id.startswith("vote:")
     with sqlite3.connect(served.votes) as store:
         models = store.execute("SELECT DISTINCT champion_model, challenger_model FROM votes").fetchall()
     assert [len(one) for one in models[0]] == [64, 64]

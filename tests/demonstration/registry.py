@@ -190,7 +190,7 @@ def story(project: Path, mlflow: MlflowServer, password: str) -> None:
     shell("seq2sum promote", status=1)
     shell("seq2sum models")
     shell("seq2sum rollback --reason 'a drill'")
-    shell("seq2sum rollback 2 --reason 'one of two at once' & seq2sum rollback 3 --reason 'the other one'; wait")
+    shell("seq2sum rollback 2 --reason 'one of two at once' & seq2sum promote 1; wait")
     shell("[ $(seq2sum champion) = 2 ] || seq2sum rollback 2 --reason 'the drill is over'")
     shell("seq2sum history")
     shell("seq2sum ledger verify && seq2sum ledger export ledger.jsonl && seq2sum ledger verify --against ledger.jsonl")

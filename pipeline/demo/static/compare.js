@@ -1,7 +1,7 @@
 // Champion and challenger side by side, without their names until there is a vote.
 
 import { post, stream } from "./server.js";
-import { showWords } from "./words.js";
+import { showPlainWords } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -12,9 +12,7 @@ function side(title, answer) {
   heading.textContent = title;
   const words = document.createElement("div");
   words.className = "summary";
-  words.setAttribute("role", "group");
-  words.setAttribute("aria-label", `Words of the ${title.toLowerCase()} summary`);
-  showWords(words, answer.explanation.words, () => {});
+  showPlainWords(words, answer.explanation.words);
   made.append(heading, words);
   return made;
 }
@@ -23,6 +21,9 @@ function side(title, answer) {
 export async function compare(text, search) {
   const names = ["champion", "challenger"];
   const answers = {};
+  $("voted").textContent = "Writing …";
+  [$("sides"), $("ballot")].forEach((part) => part.replaceChildren());
+  $("comparison").hidden = false;
   for (const model of names) {
     await stream("api/summarize", { document: text, model, search: search(model) }, (event) => {
       if (event.summaries) answers[model] = event;
@@ -42,7 +43,6 @@ export async function compare(text, search) {
     return button;
   });
   $("ballot").replaceChildren(...buttons);
-  $("comparison").hidden = false;
 
   async function vote(choice) {
     buttons.forEach((button) => (button.disabled = true));

@@ -113,7 +113,8 @@ function showExplanation(found) {
   $("gates-map").replaceChildren();
   showAllSources();
   const numColumns = found.source_pieces.length;
-  const most = Math.max(...found.attention.flat());
+  // As arguments of Math.max, the cells of a long summary of a long document are too many.
+  const most = found.attention.flat().reduce((largest, weight) => Math.max(largest, weight), 0);
   heatMap($("attention-map"), {
     label: "Attention of each piece of the summary to each piece of the document",
     rows: found.pieces.map((piece, place) => (place === found.pieces.length - 1 ? "(end)" : piece.text.trim() || "␣")),
@@ -180,6 +181,7 @@ $("example").addEventListener("click", () => ($("document").value = EXAMPLE));
 $("compare").addEventListener("click", async () => {
   $("error").textContent = "";
   $("compare").disabled = true;
+  $("hint").hidden = true;
   await compare($("document").value, search).catch(fail);
   $("compare").disabled = false;
 });
@@ -195,4 +197,6 @@ $("model").addEventListener("change", () => useSettingsOf(modelName()));
 for (const id of [...SLIDERS, "best"]) $(id).addEventListener("input", () => showSlider(id));
 for (const choice of document.querySelectorAll("input[name=tint]")) choice.addEventListener("change", showWord);
 $("show-gates").addEventListener("click", showGates);
+// A file that misses the form would replace the page.
+for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
 start().catch(fail);

@@ -39,6 +39,12 @@ export function showWords(container, words, onWord) {
   };
 }
 
+// Fills `container` with words that are only to be read.
+export function showPlainWords(container, words) {
+  const spans = words.map((word) => element("span", `word ${isCopied(word) ? "copied" : "generated"}`, word.text));
+  container.replaceChildren(...spans.flatMap((span) => [span, " "]));
+}
+
 // Fills `container` with the document's segments, [text, first, last] each.
 export function showDocument(container, segments) {
   const wasRead = segments.findLastIndex(([, first, last]) => last > first);

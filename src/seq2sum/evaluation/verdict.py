@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from seq2sum.evaluation.table import system_names
+
 # Below these a network that starts from nothing has seen too little; measured on corpora of e-mails and descriptions.
 ENOUGH_PAIRS = 5_000
 ENOUGH_PASSES = 5.0
@@ -32,7 +34,7 @@ def verdict(report: Mapping[str, Any]) -> str:
 
 
 def _on_the_gain(report: Mapping[str, Any]) -> str:
-    gain, lead = report["paired"]["rouge1"], report["best_lead"].replace("_", " ")
+    gain, lead = report["paired"]["rouge1"], system_names(report)[report["best_lead"]]
     measured = f"{gain['delta']:+.2f} ROUGE-1 against the best lead baseline ({lead}), p = {gain['p']:.3f}"
     if gain["delta"] > 0 and gain["p"] < LEVEL:
         return f"The model is better than the first words of its documents: {measured}."

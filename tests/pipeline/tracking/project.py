@@ -143,7 +143,13 @@ def make_project(folder: Path, model: Path, quality: float = 0.2) -> None:
     shutil.copy(REPO / "params.yaml", folder / "params.yaml")
     shutil.copytree(model, folder / "models/summarizer")
     write_lines(folder / "reports/journal.jsonl", journal_lines())
-    train = {"train_key": TRAIN_KEY, "wall_seconds": 30.0, "tokens_per_second": 1000.0, "num_parameters": 1234}
+    train = {
+        "train_key": TRAIN_KEY,
+        "num_devices": 2,
+        "wall_seconds": 30.0,
+        "tokens_per_second": 1000.0,
+        "num_parameters": 1234,
+    }
     (folder / "reports/train.json").write_text(json.dumps(train))
     (folder / "reports/scores.json").write_text(json.dumps(make_scores()))
     (folder / "reports/gate_simulation.json").write_text("{}")

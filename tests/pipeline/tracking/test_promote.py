@@ -10,13 +10,12 @@ import yaml
 from mlflow import MlflowClient
 
 from pipeline import paths, promote, publish, succession
-from pipeline.promote import Promotion
 from pipeline.stages.evaluate import evaluate
 from pipeline.tracking import championship, registry
 from seq2sum.data.pairs import Pair, write_pairs
 from seq2sum.errors import UserError
 from seq2sum.params_file import load_params
-from tests.pipeline.tracking.project import made_up_pairs, write_params
+from tests.pipeline.tracking.project import made_up_pairs, publish_judged, write_params
 from tests.pipeline.trained import SEARCH, write_data_reports, write_split
 
 
@@ -137,16 +136,21 @@ def test_a_version_with_a_planted_pickle_is_neither_judged_nor_gone_back_to(
     planted = stored / "python_model.pkl"
     planted.write_bytes(b"cos\nsystem\n(S'touch owned'\ntR.")
     try:
-        for act in (lambda: promote.promote("2"), lambda: succession.roll_back("2", "")):
-            with pytest.raises(UserError, match="version 2: its files in the registry are not those that were regis"):
-                act()
+        with pytest.raises(UserError, match="version 2: its files in the registry are not those that were regis"):
+            promote.promote("2")
+        with pytest.raises(UserError, match="version 2 never was champion"):
+            succession.roll_back("2", "")
     finally:
         planted.unlink()
     assert registry.find_named(client, "champion").number == "1"
     assert not (registered / "owned").exists()
 
 
-def test_a_registry_whose_champion_was_taken_away_takes_the_next(registered: Path, client: MlflowClient) -> None:
+def test_where_the_champion_was_taken_away_no_other_comes_up_unjudged(registered: Path, client: MlflowClient) -> None:
     client.delete_registered_model_alias("seq2sum", "champion")
-    assert promote.promote("3") == Promotion("promote", "3", None, ["there was no champion"], None)
-    assert {one.number: one.aliases for one in registry.versions(client)} == {"1": (), "2": (), "3": ("champion",)}
+    with pytest.raises(UserError, match="alias was removed; `seq2sum rollback`"):
+        promote.promote("3")
+    assert publish_judged(registered, 0.01).number == "4"
+    assert [one.number for one in registry.versions(client) if "champion" in one.aliases] == []
+    assert succession.roll_back(None, "the alias was lost").version == "1"
+    assert registry.find_named(client, "champion").number == "1"

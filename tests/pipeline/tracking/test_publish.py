@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import pickle  # noqa: TID251 - to be refused
@@ -16,7 +17,7 @@ from mlflow.exceptions import MlflowException
 
 from pipeline import publish
 from pipeline.lineage import require_unchanged
-from pipeline.tracking import champion, connection, registry
+from pipeline.tracking import champion, connection, registry, runs
 from seq2sum.config import SearchParams
 from seq2sum.errors import UserError
 from seq2sum.summarize import Summarizer
@@ -344,3 +345,31 @@ def test_a_small_rate_is_no_change_though_dvc_writes_it_in_its_own_way(tmp_path:
     params.write_text("train: {learning_rate: 1.0e-07}\n")
     lock.write_text("stages: {train: {params: {params.yaml: {train: {learning_rate: 1e-07}}}}}\n")
     require_unchanged(params, lock)
+
+
+def test_code_that_changed_after_the_results_is_refused(project: Path) -> None:
+    (project / "stage.py").write_text("print(1)\n")
+    lock = yaml.safe_load((project / "dvc.lock").read_text())
+    lock["stages"]["encode"]["deps"].append(
+        {"path": "stage.py", "md5": hashlib.md5(b"print(1)\n").hexdigest(), "size": 9}
+    )
+    (project / "dvc.lock").write_text(yaml.safe_dump(lock))
+    publish.read_results()
+    (project / "stage.py").write_text("print(2)\n")
+    with pytest.raises(UserError, match=r"stage\.py changed since the results were made"):
+        publish.read_results()
+
+
+def test_a_version_names_the_machine_that_trained_and_what_it_cost(project: Path) -> None:
+    client = connection.connect()
+    run_id = runs.find_or_make_run(client, TRAIN_KEY, 0)
+    trained_on = {"gpu": "one of four", "threads": "7"}
+    runs.set_tags(client, run_id, trained_on)
+    version = publish.publish(publish.read_results()).version
+    tags = client.get_model_version("seq2sum", version.number).tags
+    assert {key: tags[key] for key in trained_on} == trained_on
+    folder = registry.download(registry.find_named(client, version.number), project / "fetched")
+    origin = json.loads((folder / "artifacts/record/provenance.json").read_text())
+    assert {key: origin[key] for key in trained_on} == trained_on
+    # The training of 30 seconds had two devices.
+    assert client.get_run(run_id).data.metrics["training/device_seconds"] == 60.0

@@ -32,7 +32,9 @@ def test_a_version_as_it_was_registered_holds_in_every_point(client: MlflowClien
     findings = verify("models:/seq2sum@champion")
     assert [finding.what for finding in findings if not finding.holds] == []
     told = {finding.what: finding.detail for finding in findings}
-    assert {"weights", "tokenizer", "config", "search", "dvc.lock", "data/split/train.parquet"} <= set(told)
+    assert {"weights", "tokenizer", "config", "search", "dvc.lock", "data/split/train.parquet, as recorded"} <= set(
+        told
+    )
     assert len(told["environment lock"]) == 64
     assert told["recorded summaries"] == "20 of 20 written again byte for byte"
     assert told["files as in the ledger"] == told["files of version 1"]
@@ -89,3 +91,13 @@ def test_tags_that_were_changed_with_the_files_do_not_match_the_ledger(client: M
         assert {"files of version 1", "files as in the ledger"} <= set(failing())
     finally:
         client.set_model_version_tag("seq2sum", "1", "content_sha256", true)
+
+
+def test_a_ledger_that_was_tampered_with_is_found_though_all_files_hold(client: MlflowClient) -> None:
+    tag = next(key for key in client.get_model_version("seq2sum", "1").tags if key.startswith("ledger.entry."))
+    before = client.get_model_version("seq2sum", "1").tags[tag]
+    client.set_model_version_tag("seq2sum", "1", tag, "0" * 64)
+    try:
+        assert failing() == ["the ledger"]
+    finally:
+        client.set_model_version_tag("seq2sum", "1", tag, before)
