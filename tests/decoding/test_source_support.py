@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seq2sum.data.support import is_claim, unsupported_claims
@@ -74,6 +74,8 @@ def writes(text):
     max_tokens=st.integers(1, 14),
     beam_size=st.integers(1, 4),
 )
+# A letter that is younger than Python's table of letters.
+@example(texts=["\U0002ebe1"], seed=339, max_tokens=5, beam_size=1)
 def test_no_claim_is_invented_and_no_beam_is_stuck(texts, seed, max_tokens, beam_size):
     found = summarize(random_step(seed), texts, max_tokens=max_tokens, min_tokens=max_tokens, beam_size=beam_size)
     for text, hypotheses in zip(texts, found, strict=True):

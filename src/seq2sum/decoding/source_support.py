@@ -251,7 +251,7 @@ def _open_word(written: bytes) -> tuple[bytes, bool, bool]:
 
 @functools.lru_cache(maxsize=1 << 16)
 def _has_word(written: bytes) -> bool:
-    return any(map(str.isalnum, written.decode(errors="ignore")))
+    return word_pattern().search(written.decode(errors="ignore")) is not None
 
 
 def _joins(text: str, place: int, is_followed: bool) -> bool:
