@@ -1,6 +1,7 @@
 import json
 import os
 import pickle  # noqa: TID251 - to be refused
+import re
 import shutil
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from seq2sum.config import SearchParams
 from seq2sum.errors import UserError
 from seq2sum.summarize import Summarizer
 from tests.pipeline.tracking.project import (
+    REPO,
     ROUGE,
     STEPS,
     TEXTS,
@@ -188,10 +190,9 @@ def test_the_model_loads_and_answers_without_this_project(client: MlflowClient, 
         assert (status, words in message) == (400, True), (case, message)
 
 
-def test_a_version_that_was_turned_into_a_pickle_is_not_loaded(client: MlflowClient, tmp_path: Path) -> None:
-    """As a version would be whose hashes were changed along with its files."""
-    import mlflow
-
+@pytest.fixture
+def planted(client: MlflowClient, tmp_path: Path) -> Path:
+    """A version turned into a pickle, as one would be whose hashes were changed along with its files."""
     source = client.get_model_version_by_alias("seq2sum", "champion").source
     folder = tmp_path / "planted"
     shutil.copytree(client.get_logged_model(source.removeprefix("models:/")).artifact_location, folder)
@@ -200,9 +201,31 @@ def test_a_version_that_was_turned_into_a_pickle_is_not_loaded(client: MlflowCli
     described["flavors"]["python_function"]["python_model"] = "python_model.pkl"
     (folder / "MLmodel").write_text(yaml.safe_dump(described))
     (folder / "python_model.pkl").write_bytes(pickle.dumps(Planted(tmp_path / "owned")))
+    return folder
+
+
+def test_a_version_that_was_turned_into_a_pickle_is_not_loaded(planted: Path, tmp_path: Path) -> None:
+    import mlflow
+
     with pytest.raises(MlflowException, match="pickle is disallowed"):
-        mlflow.pyfunc.load_model(str(folder))
+        mlflow.pyfunc.load_model(str(planted))
     assert not (tmp_path / "owned").exists()
+
+
+def test_a_plain_process_refuses_it_with_the_environment_that_the_docs_name(planted: Path, tmp_path: Path) -> None:
+    (setting,) = set(re.findall(r"export (MLFLOW_\w+=\w+)", (REPO / "docs/serving.md").read_text()))
+    command = f"{sys.executable} -c 'import sys, mlflow; mlflow.pyfunc.load_model(sys.argv[1])' {planted}"
+    own = environment("")
+
+    def stderr_of(setting: str) -> str:
+        run = ["bash", "-c", f"{setting} {command}"]
+        return subprocess.run(run, env=own, capture_output=True, text=True, check=False).stderr
+
+    assert "pickle is disallowed" in stderr_of(setting)
+    assert not (tmp_path / "owned").exists()
+    # MLflow's default: were it safe, the setting could go.
+    stderr_of("")
+    assert (tmp_path / "owned").exists()
 
 
 class Planted:
