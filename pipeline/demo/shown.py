@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from seq2sum.activations import reading_activations
 from seq2sum.config import SearchParams
 from seq2sum.errors import UserError
 from seq2sum.explain import explain, segments
 from seq2sum.files import sha256_of
-from seq2sum.params_file import describe_problem
+from seq2sum.service.requests import requested_search
 from seq2sum.summarize import Summarizer, Summary, Watch
 
 Gate = Literal["forget", "input", "output"]
@@ -58,11 +56,8 @@ class ShownModel:
             return self.summarizer.summarize_best(documents, search, min(num_best, search.beam_size), watch=watch)
 
     def settings(self, changes: dict[str, Any]) -> SearchParams:
-        """The search settings with ``changes``. Raises UserError if they can't be."""
-        try:
-            return SearchParams.model_validate(self.search.model_dump() | changes)
-        except ValidationError as error:
-            raise UserError(" ".join(describe_problem(problem) for problem in error.errors())) from error
+        """The search settings with ``changes``. Raises UserError if they can't be or ask for too much."""
+        return requested_search(self.search, changes)
 
     def explain(self, document: str, ids: Sequence[int]) -> dict[str, Any]:
         """Where the words of the summary with pieces ``ids`` come from, and the attention [pieces, source pieces]."""

@@ -12,13 +12,11 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
-from pydantic import ValidationError
 
 from seq2sum.config import SearchParams
 from seq2sum.errors import UserError
-from seq2sum.params_file import describe_problem
 from seq2sum.service.batching import Batcher
-from seq2sum.service.requests import check_documents
+from seq2sum.service.requests import check_documents, requested_search
 from seq2sum.summarize import Summarizer
 
 if TYPE_CHECKING:
@@ -58,13 +56,12 @@ class SummarizerPyfunc(PythonModel):
 def _search(own: SearchParams | None, params: dict[str, Any]) -> SearchParams:
     """The model's own search settings with ``params`` over them, of the same names but for `num_beams`."""
     assert own is not None, "a model is registered with its search settings"
-    overrides = {"beam_size" if key == "num_beams" else key: value for key, value in params.items()}
+    changes = {"beam_size" if key == "num_beams" else key: value for key, value in params.items()}
     try:
-        return SearchParams.model_validate({**own.model_dump(), **overrides})
-    except ValidationError as error:
-        problems = "; ".join(describe_problem(problem) for problem in error.errors())
+        return requested_search(own, changes)
+    except UserError as error:
         # In the words of the signature.
-        problems = problems.replace("beam_size", "num_beams")
+        problems = str(error).replace("beam_size", "num_beams")
         raise MlflowException.invalid_parameter_value(f"Bad params: {problems}") from error
 
 

@@ -193,6 +193,7 @@ def test_a_batch_is_written_with_the_settings_that_were_asked_for(client: httpx.
     assert [answer["summary"] for answer in answers] == [one.text for one in expected]
     assert all(len(answer["summary"].split()) <= 2 for answer in answers)
     assert "beam_size" in refusal(upload(client, "a.jsonl", content, search='{"beam_size": 0}'))
+    assert "beam_size: 65 " in refusal(upload(client, "a.jsonl", content, search='{"beam_size": 65}'))
     assert "search" in refusal(upload(client, "a.jsonl", content, search="[]"))
 
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline.tracking.journal import read_growing_journal
@@ -24,8 +24,9 @@ from tests.servers import BUCKET, S3_ENVIRONMENT, MlflowServer, free_port, postg
 
 NUM_PAIRS = 4000
 PUBLISH = "python -m pipeline.publish"
-# A training that outlasts the server's new start and learns next to nothing.
-LONG_AND_BAD = {"train.learning_rate": 1e-7, "train.max_steps": 2500, "train.validate_every": 2500,
+# A training that outlasts the server's new start and learns next to nothing, long enough for a follower at the lowest
+# priority to begin on a busy machine.
+LONG_AND_BAD = {"train.learning_rate": 1e-7, "train.max_steps": 6000, "train.validate_every": 6000,
                 "train.log_every": 50, "train.checkpoint_every": 500}  # fmt: skip
 
 
@@ -66,14 +67,20 @@ class Shell:
 
 
 def kill_at(mlflow: MlflowServer, request: str, times: int, is_late: Callable[[], bool] = lambda: False) -> None:
-    """Kills the server when it has answered so many more such requests, or when it ``is_late`` for that."""
+    """Kills the server when it has answered so many more such requests, or some and it ``is_late`` for the others.
+
+    Fails if it ``is_late`` for all of them: then nothing would be shown.
+    """
 
     def seen() -> int:
         return mlflow.log.read_text().count(request) - before
 
     before = mlflow.log.read_text().count(request)
     wait_for(lambda: seen() >= times or is_late(), 1800)
-    print(f"# the server is killed (SIGKILL) after {seen()} × {request}", flush=True)
+    answered = seen()
+    if not answered:
+        raise SystemExit(f"no {request} was answered before the server was to be killed")
+    print(f"# the server is killed (SIGKILL) after {answered} × {request}", flush=True)
     mlflow.kill()
 
 
@@ -103,12 +110,18 @@ def commit(folder: Path, message: str) -> None:
         subprocess.run(["git", *arguments], cwd=folder, check=True)
 
 
-def serve_and_ask(shell: Shell, folder: Path, command: str) -> None:
+def bare(environment: Mapping[str, str]) -> dict[str, str]:
+    """``environment`` for MLflow alone: nothing of the project to import, and no pickle is loaded."""
+    own = {key: value for key, value in environment.items() if key != "PYTHONPATH"}
+    return own | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+
+
+def serve_and_ask(shell: Shell, folder: Path, command: str, environment: Mapping[str, str]) -> None:
     port = free_port()
     print(f"\n$ {command} --port {port} &", flush=True)
     with (folder / "serve.log").open("ab") as log:
         process = subprocess.Popen(
-            ["bash", "-c", f"exec {command} --port {port}"], cwd=folder, env=shell.environment, stdout=log, stderr=log
+            ["bash", "-c", f"exec {command} --port {port}"], cwd=folder, env=environment, stdout=log, stderr=log
         )
 
     def is_up() -> bool:
@@ -200,9 +213,10 @@ def story(project: Path, mlflow: MlflowServer, password: str) -> None:
         "dvc remote add --local --default store ../store && dvc push --quiet --all-commits && rm -r .dvc/cache && "
         "seq2sum reproduce champion --pull-only"
     )
-    serve_and_ask(shell, project, "seq2sum serve champion")
+    serve_and_ask(shell, project, "seq2sum serve champion", shell.environment)
     # From an environment that has the version's requirements and nothing else.
-    serve_and_ask(shell, project, "mlflow models serve -m models:/seq2sum@champion --env-manager uv")
+    command = "mlflow models serve -m models:/seq2sum@champion --env-manager uv"
+    serve_and_ask(shell, project, command, bare(shell.environment))
 
 
 if __name__ == "__main__":

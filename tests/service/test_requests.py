@@ -2,8 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seq2sum.decoding.hypothesis import length_penalty
 from seq2sum.errors import UserError
-from seq2sum.service.requests import check_documents
+from seq2sum.service.requests import MOST_OF_SETTING, check_documents, requested_search
+from tests.decoding.tables import search_params
 
 TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1).filter(str.strip)
 
@@ -49,3 +51,27 @@ def test_the_number_of_rows_is_bounded_and_the_bounds_are_the_environments(monke
     monkeypatch.setenv("SEQ2SUM_MAX_ROWS", "many")
     with pytest.raises(UserError, match="SEQ2SUM_MAX_ROWS=many"):
         check_documents([])
+
+
+def test_a_request_may_ask_for_the_bounds_and_names_each_setting_beyond_them() -> None:
+    own = search_params()
+    assert requested_search(own, MOST_OF_SETTING).model_dump() == own.model_dump() | MOST_OF_SETTING
+    beyond = {name: most + 1 for name, most in MOST_OF_SETTING.items()}
+    with pytest.raises(UserError) as error:
+        requested_search(own, beyond)
+    for name, most in MOST_OF_SETTING.items():
+        assert f"{name}: {most + 1:,} is more than a request may ask for; at most {most:,}." in str(error.value)
+
+
+def test_a_models_own_settings_are_never_too_much() -> None:
+    own = search_params(beam_size=100, risk_samples=300)
+    assert requested_search(own, {"beam_size": 100, "max_tokens": 9}) == own.model_copy(update={"max_tokens": 9})
+    with pytest.raises(UserError, match=r"beam_size: 101 .* at most 100"):
+        requested_search(own, {"beam_size": 101})
+
+
+@pytest.mark.parametrize("value", [1e308, float("inf"), float("nan")])
+def test_no_power_of_a_penalty_overflows(value: float) -> None:
+    with pytest.raises(UserError, match="length_penalty"):
+        requested_search(search_params(), {"length_penalty": value})
+    length_penalty(MOST_OF_SETTING["max_tokens"] + 1, MOST_OF_SETTING["length_penalty"])

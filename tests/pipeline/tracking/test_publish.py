@@ -1,7 +1,7 @@
-import hashlib
 import json
 import os
 import pickle  # noqa: TID251 - to be refused
+import re
 import shutil
 import socket
 import subprocess
@@ -16,12 +16,12 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pipeline import publish
-from pipeline.lineage import require_unchanged
 from pipeline.tracking import champion, connection, registry, runs
 from seq2sum.config import SearchParams
 from seq2sum.errors import UserError
 from seq2sum.summarize import Summarizer
 from tests.pipeline.tracking.project import (
+    REPO,
     ROUGE,
     STEPS,
     TEXTS,
@@ -189,10 +189,9 @@ def test_the_model_loads_and_answers_without_this_project(client: MlflowClient, 
         assert (status, words in message) == (400, True), (case, message)
 
 
-def test_a_version_that_was_turned_into_a_pickle_is_not_loaded(client: MlflowClient, tmp_path: Path) -> None:
-    """As a version would be whose hashes were changed along with its files."""
-    import mlflow
-
+@pytest.fixture
+def planted(client: MlflowClient, tmp_path: Path) -> Path:
+    """A version turned into a pickle, as one would be whose hashes were changed along with its files."""
     source = client.get_model_version_by_alias("seq2sum", "champion").source
     folder = tmp_path / "planted"
     shutil.copytree(client.get_logged_model(source.removeprefix("models:/")).artifact_location, folder)
@@ -201,9 +200,31 @@ def test_a_version_that_was_turned_into_a_pickle_is_not_loaded(client: MlflowCli
     described["flavors"]["python_function"]["python_model"] = "python_model.pkl"
     (folder / "MLmodel").write_text(yaml.safe_dump(described))
     (folder / "python_model.pkl").write_bytes(pickle.dumps(Planted(tmp_path / "owned")))
+    return folder
+
+
+def test_a_version_that_was_turned_into_a_pickle_is_not_loaded(planted: Path, tmp_path: Path) -> None:
+    import mlflow
+
     with pytest.raises(MlflowException, match="pickle is disallowed"):
-        mlflow.pyfunc.load_model(str(folder))
+        mlflow.pyfunc.load_model(str(planted))
     assert not (tmp_path / "owned").exists()
+
+
+def test_a_plain_process_refuses_it_with_the_environment_that_the_docs_name(planted: Path, tmp_path: Path) -> None:
+    (setting,) = set(re.findall(r"export (MLFLOW_\w+=\w+)", (REPO / "docs/serving.md").read_text()))
+    command = f"{sys.executable} -c 'import sys, mlflow; mlflow.pyfunc.load_model(sys.argv[1])' {planted}"
+    own = environment("")
+
+    def stderr_of(setting: str) -> str:
+        run = ["bash", "-c", f"{setting} {command}"]
+        return subprocess.run(run, env=own, capture_output=True, text=True, check=False).stderr
+
+    assert "pickle is disallowed" in stderr_of(setting)
+    assert not (tmp_path / "owned").exists()
+    # MLflow's default: were it safe, the setting could go.
+    stderr_of("")
+    assert (tmp_path / "owned").exists()
 
 
 class Planted:
@@ -250,39 +271,6 @@ def test_without_a_registry_none_is_made(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(UserError, match="make run"), champion.champion_folder():
         pass
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("path", "content", "message"),
-    [
-        ("reports/train.json", None, "train.json: not found"),
-        ("reports/train.json", "{", "train.json: not JSON"),
-        ("reports/train.json", "[]", "train.json: expected a JSON object"),
-        ("reports/train.json", "{}", "train.json: has no 'train_key'"),
-        ("reports/scores.json", "{}", "scores.json: has no 'systems'"),
-        ("reports/journal.jsonl", "x\n", "journal.jsonl:1: "),
-        ("models/summarizer/search.json", None, "search.json: not found"),
-        ("dvc.lock", None, "dvc.lock: not found"),
-        ("dvc.lock", "stages: 3", "dvc.lock: not a DVC lock file"),
-        ("params.yaml", "train: {}", "params.yaml: "),
-    ],
-)
-def test_a_missing_or_broken_result_is_named(project: Path, path: str, content: str | None, message: str) -> None:
-    if content is None:
-        (project / path).unlink()
-    else:
-        (project / path).write_text(content)
-    with pytest.raises(UserError, match=message):
-        publish.read_results()
-
-
-def test_params_that_changed_after_the_results_are_refused(project: Path) -> None:
-    params = project / "params.yaml"
-    values = yaml.safe_load(params.read_text())
-    values["evaluate"]["search"]["beam_size"] += 1
-    params.write_text(yaml.safe_dump(values))
-    with pytest.raises(UserError, match=r"params\.yaml: evaluate changed since the results were made.*dvc repro"):
-        publish.read_results()
 
 
 @pytest.mark.parametrize("hangs", [False, True])
@@ -338,26 +326,6 @@ def test_a_journal_line_more_is_one_point_more(project: Path) -> None:
     assert found["points"]["train/loss"] == [*((step, 1 / step) for step in STEPS), (60, 0.5)]
     assert len(found["versions"]) == 1
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
-
-
-def test_a_small_rate_is_no_change_though_dvc_writes_it_in_its_own_way(tmp_path: Path) -> None:
-    params, lock = tmp_path / "params.yaml", tmp_path / "dvc.lock"
-    params.write_text("train: {learning_rate: 1.0e-07}\n")
-    lock.write_text("stages: {train: {params: {params.yaml: {train: {learning_rate: 1e-07}}}}}\n")
-    require_unchanged(params, lock)
-
-
-def test_code_that_changed_after_the_results_is_refused(project: Path) -> None:
-    (project / "stage.py").write_text("print(1)\n")
-    lock = yaml.safe_load((project / "dvc.lock").read_text())
-    lock["stages"]["encode"]["deps"].append(
-        {"path": "stage.py", "md5": hashlib.md5(b"print(1)\n").hexdigest(), "size": 9}
-    )
-    (project / "dvc.lock").write_text(yaml.safe_dump(lock))
-    publish.read_results()
-    (project / "stage.py").write_text("print(2)\n")
-    with pytest.raises(UserError, match=r"stage\.py changed since the results were made"):
-        publish.read_results()
 
 
 def test_a_version_names_the_machine_that_trained_and_what_it_cost(project: Path) -> None:

@@ -105,6 +105,23 @@ def test_bad_input_is_the_clients_error_and_says_what_is_wrong(
 
 
 @pytest.mark.parametrize(
+    ("param", "value", "most"),
+    [
+        ("num_beams", 10**12, "64"),
+        ("max_tokens", 10**12, "1,000"),
+        ("risk_samples", 10**10, "256"),
+        ("length_penalty", 1e308, "100.0"),
+    ],
+)
+def test_a_search_that_would_take_all_memory_is_the_clients_error(
+    served: Served, param: str, value: float, most: str
+) -> None:
+    status, answer = served.summarize([TEXTS[0]], **{param: value})
+    assert (status, f"{param}: " in answer, f"at most {most}." in answer) == (400, True, True), answer
+    assert served.summarize([TEXTS[0]])[0] == 200
+
+
+@pytest.mark.parametrize(
     ("body", "headers"),
     [
         (b"{", {}),
