@@ -21,8 +21,8 @@ from tests.evaluation.texts import make_pairs
 REPO = Path(__file__).parents[2]
 SEARCH = search_params(length_penalty=0.6, min_tokens=2, max_tokens=6).model_dump()
 TRAIN = {
-    "num_devices": 1, "wall_seconds": 2.0, "tokens_per_second": 3.5, "num_parameters": 4, "num_train_pairs": 20, "passes": 1.5,
-    "cut_share": 0.0,
+    "num_devices": 1, "wall_seconds": 2.0, "tokens_per_second": 3.5, "num_parameters": 4, "num_train_pairs": 20,
+    "passes": 1.5, "cut_share": 0.0,
 }  # fmt: skip
 
 
