@@ -21,7 +21,7 @@ from tests.evaluation.texts import make_pairs
 REPO = Path(__file__).parents[2]
 SEARCH = search_params(length_penalty=0.6, min_tokens=2, max_tokens=6).model_dump()
 TRAIN = {
-    "num_devices": 1, "wall_seconds": 2.0, "tokens_per_second": 3.5, "num_parameters": 4, "num_train_pairs": 20,
+    "wall_seconds": 2.0, "tokens_per_second": 3.5, "num_parameters": 4, "num_train_pairs": 20,
     "passes": 1.5, "cut_share": 0.0,
 }  # fmt: skip
 
@@ -52,7 +52,7 @@ def make_trained_project() -> None:
 def write_data_reports() -> None:
     """What a report needs besides an evaluation: the train split, its profile, the card and the train key."""
     write_split(paths.TRAIN_PAIRS, 20, seed=4)
-    write_json(paths.TRAIN_REPORT, {**TRAIN, "steps": 5, "train_key": "ab12" * 16})
+    write_json(paths.TRAIN_REPORT, {**TRAIN, "steps": 5, "num_devices": 1, "train_key": "ab12" * 16})
     profile = profile_pairs(read_pairs(paths.TRAIN_PAIRS))
     write_json(paths.DATA_REPORT, {"num_pairs": {"all": {"accepted": 50, "not_text": 2}}, **profile.summary()})
     paths.DATA_PLOTS.mkdir()
