@@ -20,10 +20,11 @@ from pathlib import Path
 from uuid import UUID
 
 import psutil
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import ConcurrencyLeaseHolder
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL
 
 from pipeline.flows.command import end_processes
@@ -93,7 +94,7 @@ def _leased(stack: contextlib.ExitStack, names: Sequence[str], flow_run_id: UUID
     """Has ``stack`` hold leases of all ``names``, if they are free."""
     with get_client(sync_client=True) as client:
         for name in names:
-            client.upsert_global_concurrency_limit_by_name(name, 1)
+            ensure_limit(client, name)
         # Asked first, since Prefect writes an error to the log for each refusal.
         if any(client.read_global_concurrency_limit_by_name(name).active_slots for name in names):
             return False
@@ -104,6 +105,13 @@ def _leased(stack: contextlib.ExitStack, names: Sequence[str], flow_run_id: UUID
     except ConcurrencySlotAcquisitionError:
         return False
     return True
+
+
+def ensure_limit(client: SyncPrefectClient, name: str) -> None:
+    """Makes the device ``name`` known to the server, if it is not."""
+    # The client looks first and then creates: of two flows that do so at once, one is too late.
+    with contextlib.suppress(ObjectAlreadyExists):
+        client.upsert_global_concurrency_limit_by_name(name, 1)
 
 
 def _locked(stack: contextlib.ExitStack, names: Sequence[str]) -> bool:

@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
@@ -20,6 +22,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelling
 
+from pipeline.flows.lease import ensure_limit
 from tests.behaviour.corpus import ROOT
 from tests.demonstration.chaos import Factory, play_round, slots, start_runs, states
 from tests.demonstration.registry import commit
@@ -43,6 +46,20 @@ def factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Factory]:
 @pytest.mark.slow
 def test_a_killed_trainer_is_started_again_and_ends_in_the_same(factory: Factory) -> None:
     assert "1 processes" in play_round(factory, "trainer", 2.0, 2)
+
+
+def test_flows_that_meet_a_device_first_at_the_same_time_do_not_fail(factory: Factory) -> None:
+    together = threading.Barrier(8)
+
+    def meet(round_number: int) -> None:
+        # Threads do not inherit the settings of the fixture.
+        with temporary_settings({PREFECT_API_URL: factory.server.api}), get_client(sync_client=True) as client:
+            together.wait()
+            ensure_limit(client, f"new device {round_number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(3):
+            list(pool.map(meet, [number] * 8))
 
 
 @pytest.mark.slow
