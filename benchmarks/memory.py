@@ -7,6 +7,7 @@ The larger corpora want some GB of disk below TMPDIR. Val and test are cut to so
 test set of a hundred thousand pairs would tell of decoding.
 """
 
+import contextlib
 import itertools
 import json
 import os
@@ -17,14 +18,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
-import yaml
+from matplotlib.figure import Figure
 
-from benchmarks.memory_figure import as_svg
+from pipeline import paths
+from pipeline.preset import overlay, round_trip_yaml
 from seq2sum.data.pairs import read_pairs, write_pairs
-from seq2sum.files import write_json, write_text
+from seq2sum.files import write_json
 
 STAGES = ("locate", "ingest", "validate", "split", "train_tokenizer", "encode", "train", "evaluate")
 RESULTS = Path(__file__).with_suffix(".json")
@@ -34,11 +37,11 @@ NUM_WORDS, DOCUMENT_WORDS, SUMMARY_WORDS = 100_000, 60, 8
 REPEATED_SHARE = 0.04  # a half of them word for word, a half with a word changed
 NUM_SCORED = 200
 SAMPLE_SECONDS = 0.05
+SOURCE = {
+    "kind": "files", "paths": {"all": ["pairs.jsonl"]}, "document": "text", "summary": "title", "id": "id",
+    "group": None,
+}  # fmt: skip
 PARAMS = {
-    "ingest": {"source": {
-        "kind": "files", "paths": {"all": ["pairs.jsonl"]}, "document": "text", "summary": "title", "id": "id",
-        "group": None,
-    }},
     "train": {
         "model": {"embedding_size": 16, "encoder_size": 16, "decoder_size": 32},
         "pretrain": {"max_steps": 10, "warmup_steps": 5}, "max_steps": 20, "warmup_steps": 5,
@@ -69,16 +72,14 @@ def made_up_pairs(num_pairs: int, seed: int) -> Iterator[dict[str, str]]:
 
 def make_project(folder: Path, num_pairs: int) -> None:
     """The files that the stages read."""
-    params = _merged(yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8")), PARAMS)
-    write_text(folder / "params.yaml", yaml.safe_dump(params))
+    yaml = round_trip_yaml()
+    params = yaml.load(paths.PARAMS.read_text(encoding="utf-8"))
+    overlay(params, PARAMS, Path(__file__))
+    params["ingest"]["source"] = SOURCE
+    with (folder / paths.PARAMS).open("w", encoding="utf-8") as stream:
+        yaml.dump(params, stream)
     with (folder / "pairs.jsonl").open("w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(pair) + "\n" for pair in made_up_pairs(num_pairs, seed=1))
-
-
-def _merged(values: dict, changes: dict) -> dict:
-    nested = {key: _merged(values[key], change) for key, change in changes.items() if key not in ("source", "paths")
-              and isinstance(change, dict)}  # fmt: skip
-    return values | changes | nested
 
 
 def measure_stages(folder: Path) -> dict[str, dict[str, float]]:
@@ -122,15 +123,29 @@ def _measure(stage: str, folder: Path) -> dict[str, float]:
 def _memory(pid: int) -> tuple[int, int]:
     """Bytes of a process and its children: their own, and resident with the parts of files that are mapped."""
     own = resident = 0
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         for one in [process, *process.children(recursive=True)]:
             memory = one.memory_info()
             own += memory.rss - memory.shared
             resident += memory.rss
-    except psutil.NoSuchProcess:
-        pass
     return own, resident
+
+
+def draw(results: dict[str, Any]) -> None:
+    """Each stage's own memory as bars, one for each size of the corpus."""
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    height = 0.8 / len(results)
+    for number, size in enumerate(sorted(results, key=int)):
+        values = [results[size]["stages"][stage]["own_mib"] for stage in STAGES]
+        places = [place + number * height for place in range(len(STAGES))]
+        axes.bar_label(axes.barh(places, values, height, label=f"{int(size):,} pairs"), fmt="%.0f")
+    axes.set_yticks(range(len(STAGES)), STAGES)
+    axes.invert_yaxis()
+    axes.set_xlabel("MiB of their own")
+    axes.legend()
+    figure.savefig(FIGURE, metadata={"Date": None})
 
 
 def main() -> None:
@@ -145,7 +160,7 @@ def main() -> None:
         results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
         results[str(num_pairs)] = measured
         write_json(RESULTS, results)
-        write_text(FIGURE, as_svg(results))
+        draw(results)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import ruamel.yaml
-from yaml import safe_dump
 
 from pipeline import paths
 from seq2sum.config import Params
@@ -41,7 +40,6 @@ def apply_preset(preset: Path, params: Path, section: type[Section] = Params) ->
     if changes:
         text = io.StringIO()
         yaml.dump(document, text)
-        # Checked as it will be read: the two YAML libraries disagree on values like 1e-3.
         checked(parse_yaml(text.getvalue()), preset, section)
         write_text(params, text.getvalue())
     return changes
@@ -66,25 +64,21 @@ def overlay(document: MutableMapping[str, Any], values: Mapping[str, Any], prese
 
 
 def round_trip_yaml() -> ruamel.yaml.YAML:
-    """A reader and writer that keeps comments, quotes, long lines and a written ``null``.
-
-    It writes small numbers as the other library reads them: 1.0e-05, for which 1e-05 is text.
-    """
+    """A reader and writer that keeps comments, quotes, long lines and a written ``null``."""
     yaml = ruamel.yaml.YAML()
     yaml.preserve_quotes = True
     yaml.width = sys.maxsize
     yaml.representer.add_representer(
         type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
     )
-    yaml.representer.add_representer(
-        float, lambda representer, value: representer.represent_scalar("tag:yaml.org,2002:float", as_yaml(value))
-    )
     return yaml
 
 
 def as_yaml(value: float | str | bool) -> str:
     """A single value as YAML, on a line."""
-    return safe_dump(value, width=sys.maxsize).splitlines()[0]
+    text = io.StringIO()
+    round_trip_yaml().dump(value, text)
+    return text.getvalue().splitlines()[0]
 
 
 def main(presets: Path = paths.PRESETS, params: Path = paths.PARAMS, section: type[Section] = Params) -> None:

@@ -105,9 +105,9 @@ def publish(results: Results) -> Published:
         outbox.add([*results.points, *read_growing_journal(checkpoints / PACE_NAME)])
         runs.PointSender(client, run_id).send(outbox)
         kept_params = runs.log_params(client, run_id, lineage.flat_params(paths.PARAMS))
+        # The commit at hand holds the code of the results, as was checked; the machine is the one that trained.
         code = lineage.code_tags()
-        machine = runs.set_missing_tags(client, run_id, lineage.machine_tags())
-        runs.set_missing_tags(client, run_id, code)
+        origin = runs.set_missing_tags(client, run_id, code | lineage.machine_tags()) | code
         flow_run = os.environ.get(lineage.FLOW_RUN_VARIABLE)
         runs.set_tags(client, run_id, lineage.lock_tags() | ({"flow_run": flow_run} if flow_run else {}))
         runs.log_inputs(client, run_id, [(INPUTS[path], results.data[path]) for path in INPUTS if path in results.data])
@@ -116,7 +116,7 @@ def publish(results: Results) -> Published:
         is_new = version is None
         if version is None:
             _upload_files(client, run_id, results.data)
-            version = _add_version(client, run_id, results, code | machine)
+            version = _add_version(client, run_id, results, origin)
         alias = championship.welcome(client, version)
         # Publishing is not part of the training's time.
         client.set_terminated(run_id, "FINISHED", run.info.end_time)
@@ -155,12 +155,11 @@ def _upload_files(client: "MlflowClient", run_id: str, tracked: Iterable[Path]) 
         client.log_artifact(run_id, str(paths.DATA_CARD), "data")
 
 
-def _add_version(client: "MlflowClient", run_id: str, results: Results, tags: dict[str, str]) -> registry.Version:
-    """``tags``: of the commit, and of the machine that trained, which need not be this one."""
+def _add_version(client: "MlflowClient", run_id: str, results: Results, origin: dict[str, str]) -> registry.Version:
+    """``origin``: tags of the commit, and of the machine that trained, which need not be this one."""
     model = results.scores["systems"]["model"]
-    signature = str(results.scores.get("signature", ""))
-    origin = {key: value for key, value in tags.items() if not key.startswith("mlflow.")}
-    facts = record.provenance(results.train_key, results.data, signature, origin)
+    origin = {key: value for key, value in origin.items() if not key.startswith("mlflow.")}
+    facts = record.provenance(results.train_key, results.data, str(results.scores.get("signature", "")), origin)
     version_tags = {
         **{key: value for key, value in facts.items() if isinstance(value, str)},
         **{rouge: f"{scores[0]:.2f}" for rouge, scores in model.items()},

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,16 @@ RETRIES, RETRY_SECONDS = 3, 5
 _KEPT_STATUS = 1  # of `pipeline.promote`: judged and not promoted
 
 
-def require_few_starts() -> None:
-    """Raises UserError if the flow run was lost and started again too often."""
+def begin(experiment: str | None, timeout_minutes: float | None) -> tuple[float | None, dict[str, str]]:
+    """The deadline, and the settings of all commands, of a flow run that begins or goes on.
+
+    Raises UserError if it was lost and started again too often.
+    """
     if flow_run.run_count > MOST_STARTS:
         raise UserError(f"the run was lost {MOST_STARTS} times; look for the reason before you start it again.")
+    deadline = None if timeout_minutes is None else time.monotonic() + 60 * timeout_minutes
+    settings = {FLOW_RUN_VARIABLE: str(flow_run.ui_url or flow_run.id)}
+    return deadline, settings | ({"MLFLOW_EXPERIMENT_NAME": experiment} if experiment else {})
 
 
 def is_lost(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -126,11 +133,7 @@ def train(
     such as ``slack-webhook/team``, that is told how it ended.
     """
     log = get_run_logger()
-    require_few_starts()
-    deadline = None if timeout_minutes is None else time.monotonic() + 60 * timeout_minutes
-    settings = {FLOW_RUN_VARIABLE: str(flow_run.ui_url or flow_run.id)}
-    if experiment:
-        settings["MLFLOW_EXPERIMENT_NAME"] = experiment
+    deadline, settings = begin(experiment, timeout_minutes)
     with workspace(str(flow_run.id), overrides or []) as tree:
         if _is_over():
             log.info("another process has finished this run meanwhile")
@@ -179,19 +182,30 @@ def _make_and_judge(
     return promotion
 
 
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.flows.train", description=__doc__)
+def command_line(name: str, description: str | None) -> argparse.ArgumentParser:
+    """What the command lines of flows that train have in common."""
+    parser = argparse.ArgumentParser(prog=f"python -m pipeline.flows.{name}", description=description)
     parser.add_argument("overrides", nargs="*", metavar="SECTION.KEY=VALUE", help="params to change for this run")
     parser.add_argument("--experiment", help="the MLflow experiment")
     parser.add_argument("--num-devices", type=int, default=1)
     parser.add_argument("--timeout-minutes", type=float)
-    parser.add_argument("--pull", action="store_true", help="take what DVC's remote has rather than make it")
-    parser.add_argument("--push", action="store_true", help="send to DVC's remote at the end")
+    return parser
+
+
+def run_here(flow: Callable[..., Any], parser: argparse.ArgumentParser) -> None:
+    """Runs the flow with what the command line says."""
     arguments = parser.parse_args()
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    train(**vars(arguments))
+    flow(**vars(arguments))
+
+
+def main() -> None:
+    """The command line."""
+    parser = command_line("train", __doc__)
+    parser.add_argument("--pull", action="store_true", help="take what DVC's remote has rather than make it")
+    parser.add_argument("--push", action="store_true", help="send to DVC's remote at the end")
+    run_here(train, parser)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,8 @@ What it finds are overrides for `train`. Several runs of it, on machines that sh
 search; one that is killed goes on.
 """
 
-import argparse
 import hashlib
 import json
-import logging
-import os
 import subprocess
 import time
 from pathlib import Path
@@ -28,10 +25,9 @@ from pipeline.flows.command import CommandError
 from pipeline.flows.lease import leased
 from pipeline.flows.progress import points_so_far
 from pipeline.flows.search_space import TuneParams, as_overrides, draw, load_space
-from pipeline.flows.train import RETRIES, RETRY_SECONDS, TRAIN_STAGE, is_lost, require_few_starts, run_stage
+from pipeline.flows.train import RETRIES, RETRY_SECONDS, TRAIN_STAGE, begin, command_line, is_lost, run_here, run_stage
 from pipeline.flows.trials import finished, opened_study, search
 from pipeline.flows.workspace import environment, set_overrides, workspace
-from pipeline.lineage import FLOW_RUN_VARIABLE
 from pipeline.tracking.journal import Point, read_journal
 from seq2sum.errors import UserError
 
@@ -109,11 +105,7 @@ def tune(
     ``num_trials``: another number than that in tune.yaml, those of earlier runs and other workers included.
     """
     log: Any = get_run_logger()
-    require_few_starts()
-    deadline = None if timeout_minutes is None else time.monotonic() + 60 * timeout_minutes
-    settings = {FLOW_RUN_VARIABLE: str(flow_run.ui_url or flow_run.id)}
-    if experiment:
-        settings["MLFLOW_EXPERIMENT_NAME"] = experiment
+    deadline, settings = begin(experiment, timeout_minutes)
     fixed = overrides or []
     with workspace(str(flow_run.id), fixed) as tree:
         params = load_space(tree)
@@ -187,16 +179,9 @@ def show_best(study: optuna.Study, fixed: list[str]) -> dict[str, Any]:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.flows.tune", description=__doc__)
-    parser.add_argument("overrides", nargs="*", metavar="SECTION.KEY=VALUE", help="params of all trials")
+    parser = command_line("tune", __doc__)
     parser.add_argument("--num-trials", type=int, help="in place of the number in tune.yaml")
-    parser.add_argument("--experiment", help="the MLflow experiment")
-    parser.add_argument("--num-devices", type=int, default=1)
-    parser.add_argument("--timeout-minutes", type=float)
-    arguments = parser.parse_args()
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    tune(**vars(arguments))
+    run_here(tune, parser)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ An entry is written first, then the alias is moved, then the version is tagged w
 command that is killed in between is completed by the next one; an alias that was moved by other means is written down.
 """
 
+import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -74,14 +75,13 @@ def welcome(client: "MlflowClient", version: registry.Version) -> str:
     """The alias of a version just published: the one it has, or champion where there never was one, or challenger."""
     if version.aliases:
         return version.aliases[0]
-    try:
-        if settle(client, Ledger.open(client)) is not None:
-            raise ChampionChangedError
-        crown(client, version.number, "first", None, {"content_sha256": version.tags.get(registry.CONTENT_TAG, "")})
-    except ChampionChangedError:
-        client.set_registered_model_alias(version.name, registry.CHALLENGER, version.number)
-        return registry.CHALLENGER
-    return registry.CHAMPION
+    if settle(client, Ledger.open(client)) is None:
+        evidence = {registry.CONTENT_TAG: version.tags.get(registry.CONTENT_TAG, "")}
+        with contextlib.suppress(ChampionChangedError):
+            crown(client, version.number, "first", None, evidence)
+            return registry.CHAMPION
+    client.set_registered_model_alias(version.name, registry.CHALLENGER, version.number)
+    return registry.CHALLENGER
 
 
 def crown(
