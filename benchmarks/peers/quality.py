@@ -1,7 +1,8 @@
 """Peers trained on our corpus and pieces, judged by our evaluation: ``python -m benchmarks.peers.quality WHO …``.
 
-After ``dvc repro encode``. WHO is ``ours``, which comes first, ``opennmt`` or ``joeynmt``. A peer trains for so many
-CPU seconds on one thread; the length penalty is chosen on a part of the val split.
+After ``dvc repro encode``. WHO is ``ours``, which comes first, or a peer with its settings: ``opennmt`` and ``joeynmt``
+have our network's sizes, ``opennmt_recommended`` and ``joeynmt_recommended`` what the peers' own examples say. A peer
+trains for so many CPU seconds on one thread; the length penalty is chosen on a part of the val split.
 """
 
 import argparse
@@ -32,6 +33,7 @@ PIECES = FOLDER / "pieces"
 OURS = FOLDER / "ours.json"
 NUM_TUNING_PAIRS = 400
 OUR_FACTS = ("train_key", "steps", "wall_seconds", "num_parameters", "precision")
+SETTINGS = ("opennmt", "opennmt_recommended", "joeynmt", "joeynmt_recommended")
 # Beam and length penalty: without, and as each project's documentation has it.
 SEARCHES = {
     "opennmt": (
@@ -45,10 +47,15 @@ SEARCHES = {
 }
 
 
+def program(peer: str) -> str:
+    """The peer's program: ``opennmt`` or ``joeynmt``."""
+    return peer.partition("_")[0]
+
+
 def run_peer(peer: str, *arguments: str) -> None:
     """The peer's script in its environment, on one thread; its output goes to .cache/peers/PEER.log."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
-    command = [str(PEERS), f"benchmarks/peers/{peer}_peer.py", *arguments]
+    command = [str(PEERS), f"benchmarks/peers/{program(peer)}_peer.py", *arguments]
     with (FOLDER / f"{peer}.log").open("a") as log:
         subprocess.run(command, env=environment, stdout=log, stderr=subprocess.STDOUT, check=True)
 
@@ -82,7 +89,8 @@ def train_ours() -> None:
 
 def row(peer: str, seconds: float) -> dict[str, Any]:
     """Tunes the search on val, then scores the whole test split and compares it with ours."""
-    tuning = [(score(peer, "val", NUM_TUNING_PAIRS, search).means()["rouge1"], search) for search in SEARCHES[peer]]
+    searches = SEARCHES[program(peer)]
+    tuning = [(score(peer, "val", NUM_TUNING_PAIRS, search).means()["rouge1"], search) for search in searches]
     _, search = max(tuning)
     theirs, evaluation = score(peer, "test", None, search), load_params(paths.PARAMS).evaluate
     ours = read_outputs(paths.HYPOTHESES).scores[MODEL]
@@ -112,7 +120,7 @@ def row(peer: str, seconds: float) -> dict[str, Any]:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers.quality", description=__doc__)
-    parser.add_argument("who", choices=["ours", *SEARCHES])
+    parser.add_argument("who", choices=["ours", *SETTINGS])
     parser.add_argument("seconds", type=float, nargs="?", default=640.0, help="for a peer; ours ends by its params")
     parser.add_argument("--trained", action="store_true", help="judge the training that stands in .cache/peers/PEER")
     arguments = parser.parse_args()

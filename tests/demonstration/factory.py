@@ -5,6 +5,7 @@ deploy → train → register → train better → gate → promote → the resu
 no drift → another corpus → drift → train again → rollback → backup and restore.
 """
 
+import contextlib
 import json
 import os
 import random
@@ -14,11 +15,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.behaviour.corpus import made_up_pair, make_project, set_params
+from tests.behaviour.corpus import ROOT, made_up_pair, make_project, set_params
 from tests.demonstration.registry import Shell, commit
 from tests.demonstration.stack import stack
-from tests.servers import BUCKET
+from tests.servers import BUCKET, MlflowServer, PrefectServer
 
+RESTORED = "restored"
 NUM_PAIRS, NUM_DOCUMENTS = 3000, 120
 WAIT = "--watch --watch-timeout 3600"
 
@@ -59,9 +61,31 @@ def story(shell: Shell) -> None:
     shell("seq2sum models")
     shell("seq2sum rollback --reason 'a drill'")
     shell("prefect artifact ls", lines=30)
-    shell("pg_dump -Fc -f backup $STORE && createdb --maintenance-db=$STORE restored")
-    shell("pg_restore -d ${STORE%mlflow}restored backup")
-    shell("export MLFLOW_TRACKING_URI=$RESTORED; seq2sum history && seq2sum ledger verify")
+    shell(f"python -m tests.demonstration.pictures {ROOT / 'reports/screenshots/prefect'}")
+
+
+def back_up_and_restore(shell: Shell, server: Path) -> None:
+    """Databases and store to files, and from these to servers of their own, which know all that the old ones knew."""
+    shell("pg_dump -Fc -f mlflow.dump $STORE && pg_dump -Fc -f prefect.dump ${STORE%mlflow}prefect")
+    shell(f"dvc get-url --quiet s3://{BUCKET} bucket && ls bucket")
+    for name in ("mlflow", "prefect"):
+        restored = f"restored_{name}"
+        shell(f"createdb --maintenance-db=$STORE {restored} && pg_restore -d ${{STORE%mlflow}}{restored} {name}.dump")
+    put = f"store.mkdir('{RESTORED}'); store.put('bucket/', '{RESTORED}/', recursive=True)"
+    shell(f'python -c "import s3fs; store = s3fs.S3FileSystem(); {put}"')
+    old = shell.environment
+    address = old["STORE"].removesuffix("mlflow").replace("postgresql:", "postgresql+psycopg:") + "restored_"
+    for name in ("mlflow", "prefect"):
+        (server / f"restored_{name}").mkdir()
+    with contextlib.ExitStack() as parts:
+        mlflow = MlflowServer(server / "restored_mlflow", f"{address}mlflow", f"s3://{RESTORED}", (), old)
+        parts.callback(mlflow.kill)
+        prefect = PrefectServer(server / "restored_prefect", f"{address.replace('psycopg', 'asyncpg')}prefect")
+        parts.callback(prefect.kill)
+        shell.environment = old | {"MLFLOW_TRACKING_URI": mlflow.uri, "PREFECT_API_URL": prefect.api}
+        shell("seq2sum history && seq2sum ledger verify && seq2sum verify", lines=40)
+        shell("prefect deployment ls && prefect flow-run ls --limit 5", lines=24)
+    shell.environment = old
 
 
 def main() -> None:
@@ -83,7 +107,9 @@ def main() -> None:
     began = time.monotonic()
     try:
         with stack(project, server, settings) as environment:
-            story(Shell(project, environment))
+            shell = Shell(project, environment)
+            story(shell)
+            back_up_and_restore(shell, server)
     except BaseException:
         print(f"the logs are in {server}", file=sys.stderr)
         raise

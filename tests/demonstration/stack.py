@@ -32,7 +32,7 @@ from tests.servers import (
 def stack(project: Path, server: Path, settings: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """Runs all parts, logs in ``server``, workers in ``project`` with ``settings``; the environment of clients.
 
-    STORE and RESTORED are the addresses of MLflow's database and of one to restore it to.
+    STORE is the address of MLflow's database; Prefect's is its neighbour.
     """
     (server / "prefect").mkdir(parents=True)
     with contextlib.ExitStack() as parts:
@@ -46,7 +46,7 @@ def stack(project: Path, server: Path, settings: Mapping[str, str]) -> Iterator[
         environment = {
             **prefect.environment, **S3_ENVIRONMENT, "AWS_ENDPOINT_URL": endpoint,
             "MLFLOW_TRACKING_URI": mlflow.uri, "STORE": store.replace("+psycopg", ""),
-            "RESTORED": f"{store.removesuffix('mlflow')}restored", "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
             # Ten seconds of waiting for each run would be most of a small run's time.
             "PREFECT_WORKER_QUERY_SECONDS": "2",
             "PATH": f"{Path(sys.executable).parent}:{postgres_programs()}:{os.environ['PATH']}", **settings,
