@@ -99,13 +99,14 @@ def require_unchanged(params: Path, lock: Path) -> None:
     if changed := [section for section, value in then.items() if now.get(section) != value]:
         raise UserError(f"{params}: {', '.join(changed)} changed since the results were made. Run `dvc repro` first.")
     for path, file in tracked_files(lock).items():
-        if path.suffix == ".py" and not (path.is_file() and _md5_of(path) == file.md5):
+        if path.suffix == ".py" and not (path.is_file() and md5_of_file(path) == file.md5):
             raise UserError(f"{path} changed since the results were made. Run `dvc repro` first.")
 
 
-def _md5_of(path: Path) -> str:
+def md5_of_file(path: Path) -> str:
     """As DVC writes it."""
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def tracked_files(lock: Path, without: Collection[str] = ()) -> dict[Path, TrackedFile]:
