@@ -120,7 +120,7 @@ def ledger_verify(
     against: Annotated[Path | None, typer.Option(metavar="FILE", help="An earlier export to compare with.")] = None,
     json_output: JsonFlag = False,
 ) -> None:
-    """Check that no entry was edited, removed or moved. Exit status 1 if one was.
+    """Check that no entry was edited, removed or moved, nor the verdict that it rests on. Exit status 1 if one was.
 
     \b
     Example:
@@ -129,7 +129,7 @@ def ledger_verify(
     with user_errors():
         from pipeline import succession
 
-        found = succession.ledger_problems(against)
+        found = succession.ledger_problems(against, with_verdicts=True)
     print(
         json.dumps({"whole": not found, "problems": found})
         if json_output

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 
+from mlflow import MlflowClient
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, [*arguments])
@@ -49,6 +50,28 @@ def test_a_ledger_that_was_edited_is_told_by_every_command_that_relies_on_it(reg
         edit = """UPDATE params SET value = replace(value, '"version":"1"', '"version":"3"')"""
         assert database.execute(f"{edit} WHERE key = 'entry.000001'").rowcount == 1
     done = run("ledger", "verify")
+def test_a_verdict_that_was_edited_is_told(registered: Path, client: MlflowClient) -> None:
+    """The ledger names the verdict that a promotion rests on; judging the same two again leaves that as it is."""
+    assert run("promote", "2").exit_code == 0
+    assert run("rollback").exit_code == 0
+    assert run("promote", "2").exit_code == 0
+    assert (run("ledger", "verify").exit_code, run("verify", "2").exit_code) == (0, 0)
+    evidence = json.loads(run("history", "--json").stdout.splitlines()[1])["evidence"]
+    kept = Path(client.get_run(evidence["run_id"]).info.artifact_uri) / evidence["report"]
+    true = kept.read_text()
+    try:
+        kept.write_text(true.replace('"decision": "promote"', '"decision": "keep"'))
+        for command in (("ledger", "verify"), ("verify", "2")):
+            done = run(*command)
+            assert (done.exit_code, "entry 2: its verdict promotion/2-over-1-" in done.stdout) == (1, True), done.output
+            assert "was edited" in done.stdout
+        kept.unlink()
+        done = run("ledger", "verify")
+        assert (done.exit_code, "can't be fetched" in done.stdout) == (1, True), done.output
+    finally:
+        kept.write_text(true)
+
+
     assert (done.exit_code, "entry 1: edited" in done.stdout) == (1, True)
     done = run("history")
     assert (done.exit_code, "- → 3" in done.stdout, "entry 1: edited" in done.stderr) == (1, True, True)
