@@ -239,5 +239,7 @@ def serve(
 
 def _line(entry: "Entry") -> str:
     reason = entry.evidence.get("reason", "")
+    claimed = entry.evidence.get("claimed_actor")
+    who = f"{entry.actor} (as {claimed})" if claimed else entry.actor
     change = f"{entry.previous or '-'} → {entry.version or '-'}"
-    return f"{entry.index:>3}  {entry.time[:19]}Z  {entry.action:<9} {change:<9} {entry.actor}  {reason}".rstrip()
+    return f"{entry.index:>3}  {entry.time[:19]}Z  {entry.action:<9} {change:<9} {who}  {reason}".rstrip()
