@@ -120,7 +120,7 @@ def publish(results: Results) -> Published:
         alias = championship.welcome(client, version)
         # Publishing is not part of the training's time.
         client.set_terminated(run_id, "FINISHED", run.info.end_time)
-    version = version._replace(aliases=version.aliases or (alias,))
+    version = version._replace(aliases=version.aliases or ((alias,) if alias else ()))
     return Published(run_id, run.info.experiment_id, version, is_new, kept_params)
 
 
@@ -173,6 +173,7 @@ def _add_version(client: "MlflowClient", run_id: str, results: Results, origin: 
     assert version is not None
     return version
 
+    named = "" if registry.CHALLENGER in version.aliases else f" {version.number}"
 
 def report(results: Results, published: Published) -> str:
     """What the user sees at the end."""
@@ -185,15 +186,19 @@ def report(results: Results, published: Published) -> str:
             scores_table(results.scores),
             results.scores["verdict"],
             "",
-            f"model      {version.name} version {version.number}, alias {', '.join(version.aliases)} ({state})",
+            f"model      {version.name} version {version.number}, {_aliases_told(version)} ({state})",
             *(
                 []
                 if is_champion
-                else ["           `summarize` goes on with the champion; `seq2sum promote` judges this one"]
+                else [f"           `summarize` goes on with the champion; `seq2sum promote{named}` judges this one"]
             ),
             f"run        {published.run_id}",
             *(f"note       the run keeps another value of {key}" for key in published.kept_params),
             "",
+def _aliases_told(version: registry.Version) -> str:
+    return f"alias {', '.join(version.aliases)}" if version.aliases else "no alias: a newer version stays challenger"
+
+
             "look further (the first two also tell more with --help)",
             *_further(published),
         ]
