@@ -29,13 +29,6 @@ if TYPE_CHECKING:
 
 # The live follower ends within seconds of its training, but on a busy machine its low priority makes minutes of them.
 FOLLOWER_SECONDS = 300.0
-# How each data file served, by its place in dvc.lock.
-INPUTS = {
-    paths.RAW_PAIRS.parent: "source",
-    paths.TRAIN_PAIRS: "training",
-    paths.VAL_PAIRS: "validation",
-    paths.TEST_PAIRS: "testing",
-}
 
 
 class Results(NamedTuple):
@@ -109,8 +102,9 @@ def publish(results: Results) -> Published:
         code = lineage.code_tags()
         origin = runs.set_missing_tags(client, run_id, code | lineage.machine_tags()) | code
         flow_run = os.environ.get(lineage.FLOW_RUN_VARIABLE)
-        runs.set_tags(client, run_id, lineage.lock_tags() | ({"flow_run": flow_run} if flow_run else {}))
-        runs.log_inputs(client, run_id, [(INPUTS[path], results.data[path]) for path in INPUTS if path in results.data])
+        runs.set_missing_tags(client, run_id, lineage.environment_lock_tag())
+        runs.set_tags(client, run_id, lineage.dvc_lock_tag() | ({"flow_run": flow_run} if flow_run else {}))
+        runs.log_inputs(client, run_id, lineage.data_inputs(results.data))
         runs.log_changed_metrics(client, run_id, result_metrics(results), results.last_step)
         version = registry.find_version(client, results.publish_key)
         is_new = version is None
@@ -173,13 +167,13 @@ def _add_version(client: "MlflowClient", run_id: str, results: Results, origin: 
     assert version is not None
     return version
 
-    named = "" if registry.CHALLENGER in version.aliases else f" {version.number}"
 
 def report(results: Results, published: Published) -> str:
     """What the user sees at the end."""
     version = published.version
     is_champion = registry.CHAMPION in version.aliases
     state = "registered" if published.is_new else "was registered before; nothing new"
+    named = "" if registry.CHALLENGER in version.aliases else f" {version.number}"
     return "\n".join(
         [
             "",
@@ -195,14 +189,14 @@ def report(results: Results, published: Published) -> str:
             f"run        {published.run_id}",
             *(f"note       the run keeps another value of {key}" for key in published.kept_params),
             "",
-def _aliases_told(version: registry.Version) -> str:
-    return f"alias {', '.join(version.aliases)}" if version.aliases else "no alias: a newer version stays challenger"
-
-
             "look further (the first two also tell more with --help)",
             *_further(published),
         ]
     )
+
+
+def _aliases_told(version: registry.Version) -> str:
+    return f"alias {', '.join(version.aliases)}" if version.aliases else "no alias: a newer version stays challenger"
 
 
 def _further(published: Published) -> list[str]:

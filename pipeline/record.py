@@ -71,7 +71,8 @@ def provenance(
     """
     return {
         **model_hashes(paths.MODEL),
-        **lineage.lock_tags(),
+        **lineage.dvc_lock_tag(),
+        **lineage.environment_lock_tag(),
         **origin,
         "train_key": train_key,
         "metric_signature": signature,
