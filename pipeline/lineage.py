@@ -21,6 +21,16 @@ from seq2sum.params_file import parse_yaml
 # Names the page of the Prefect run that made the results, if one did; it becomes the MLflow run's tag `flow_run`.
 FLOW_RUN_VARIABLE = "SEQ2SUM_FLOW_RUN"
 
+# Stages after the training. Before they have run, dvc.lock has of them what they had read the time before.
+JUDGING = ("evaluate", "report")
+# How each data file served, by its place in dvc.lock.
+INPUTS = {
+    paths.RAW_PAIRS.parent: "source",
+    paths.TRAIN_PAIRS: "training",
+    paths.VAL_PAIRS: "validation",
+    paths.TEST_PAIRS: "testing",
+}
+
 
 class TrackedFile(NamedTuple):
     """What dvc.lock says of a file or folder."""
@@ -42,12 +52,15 @@ def code_tags() -> dict[str, str]:
     return {"git_sha": sha, "git_dirty": str(bool(changes)).lower(), "mlflow.source.git.commit": sha}
 
 
-def lock_tags() -> dict[str, str]:
-    """Hashes of the two lock files: of the data and results, and of the environment where it has one."""
-    tags = {"dvc_lock_sha256": sha256_of(paths.DVC_LOCK)}
-    if paths.ENVIRONMENT_LOCK.exists():
-        tags["environment_lock_sha256"] = sha256_of(paths.ENVIRONMENT_LOCK)
-    return tags
+def dvc_lock_tag() -> dict[str, str]:
+    """The hash of the lock file of data and results."""
+    return {"dvc_lock_sha256": sha256_of(paths.DVC_LOCK)}
+
+
+def environment_lock_tag() -> dict[str, str]:
+    """The hash of the environment's lock file, where it has one."""
+    lock = paths.ENVIRONMENT_LOCK
+    return {"environment_lock_sha256": sha256_of(lock)} if lock.exists() else {}
 
 
 def environment_listing() -> str:
@@ -99,13 +112,14 @@ def require_unchanged(params: Path, lock: Path) -> None:
     if changed := [section for section, value in then.items() if now.get(section) != value]:
         raise UserError(f"{params}: {', '.join(changed)} changed since the results were made. Run `dvc repro` first.")
     for path, file in tracked_files(lock).items():
-        if path.suffix == ".py" and not (path.is_file() and _md5_of(path) == file.md5):
+        if path.suffix == ".py" and not (path.is_file() and md5_of_file(path) == file.md5):
             raise UserError(f"{path} changed since the results were made. Run `dvc repro` first.")
 
 
-def _md5_of(path: Path) -> str:
+def md5_of_file(path: Path) -> str:
     """As DVC writes it."""
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def tracked_files(lock: Path, without: Collection[str] = ()) -> dict[Path, TrackedFile]:
@@ -123,6 +137,11 @@ def tracked_files(lock: Path, without: Collection[str] = ()) -> dict[Path, Track
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{lock}: not a DVC lock file ({error}). Run `dvc repro` to write it anew.") from error
     return {file.path: file for file in files}
+
+
+def data_inputs(tracked: Mapping[Path, TrackedFile]) -> list[tuple[str, TrackedFile]]:
+    """The data files among them, each with what it served for."""
+    return [(served, tracked[path]) for path, served in INPUTS.items() if path in tracked]
 
 
 def folder_fingerprint(folder: Path, without: Collection[str] = ()) -> str:

@@ -37,7 +37,7 @@ class NamedModel(NamedTuple):
 
             if is_terminal:
                 print(f"{self.name} summarizes {len(documents):,} documents …", file=sys.stderr)
-            return decode(self.code, self.folder, documents, device, num_threads()).summaries
+            return decode(self.code, self.folder, documents, device, num_threads())
         from seq2sum.summarize import Summarizer
 
         summarizer = Summarizer.load(self.folder, device)

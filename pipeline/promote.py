@@ -1,34 +1,31 @@
 """The promotion gate as a task: `python -m pipeline.promote [VERSION]` judges a challenger and promotes it or does not.
 
 Both versions are judged by their summaries of the test split at hand. What a version wrote of just this test set is in
-its record; if the test set is another now, the version summarizes it anew, with its own code and settings.
+its record, and its weights write some of that again as a proof; if the test set is another now, the version summarizes
+it anew, with its own code and settings.
 """
 
 import argparse
 import json
-import os
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline import paths, record
-from pipeline.decoding import decode
+from pipeline import paths
+from pipeline.contenders import contenders
 from pipeline.promotion_page import write_page
-from pipeline.promotion_report import write_promotion
+from pipeline.promotion_report import VERDICT, write_promotion
 from pipeline.tracking import championship, connection, registry, runs
 from pipeline.tracking.championship import ChampionChangedError
 from pipeline.tracking.ledger import Ledger
-from pipeline.workers import num_workers
+from pipeline.tracking.verdicts import REPORT_HASH, keep_verdict
 from seq2sum.config import Params
-from seq2sum.data.pairs import Pair, read_pairs
+from seq2sum.data.pairs import read_pairs
 from seq2sum.errors import UserError
-from seq2sum.evaluation.rouge import RougeScores, score_systems
 from seq2sum.files import sha256_of
 from seq2sum.gate.evidence import Evidence, weigh
-from seq2sum.gate.measures import Measures, measure
-from seq2sum.gate.verdict import Decision, Verdict, cost, decide
+from seq2sum.gate.verdict import Decision, Verdict, cost, decide, latency_cost
 from seq2sum.params_file import load_params
 
 if TYPE_CHECKING:
@@ -47,18 +44,6 @@ class Promotion(NamedTuple):
     champion: str | None
     reasons: list[str]
     report: Path | None
-
-
-class Side(NamedTuple):
-    """A version as the gate sees it."""
-
-    version: registry.Version
-    summaries: Sequence[str]
-    scores: RougeScores
-    measures: Measures
-    seconds_per_document: float
-    num_bytes: int
-    rescored: bool
 
 
 def promote(name: str = registry.CHALLENGER) -> Promotion:
@@ -102,10 +87,10 @@ def _judge_and_record(
         raise UserError(f"{paths.TEST_PAIRS}: no pairs to judge by. Raise split.test_share.")
     test_set = sha256_of(paths.TEST_PAIRS)
     with tempfile.TemporaryDirectory(prefix="seq2sum-") as temporary:
-        ours, theirs = _sides((challenger, champion), pairs, test_set, params, Path(temporary))
+        ours, theirs = contenders((challenger, champion), pairs, test_set, params, Path(temporary))
     evidence = weigh(ours.measures, theirs.measures, params.promote)
     costs = {
-        "latency": cost(ours.seconds_per_document, theirs.seconds_per_document),
+        "latency": latency_cost(ours.seconds, theirs.seconds),
         "size": cost(ours.num_bytes, theirs.num_bytes),
     }
     verdict = decide(evidence, costs, params.promote)
@@ -120,54 +105,21 @@ def _judge_and_record(
     }
     differences = ours.measures.rouge[:, 0] - theirs.measures.rouge[:, 0]
     folder = paths.PROMOTIONS / f"{challenger.number}-over-{champion.number}"
-    report_hash = write_promotion(folder, facts, evidence, costs, verdict, differences)
+    write_promotion(folder, facts, evidence, costs, verdict, differences)
     write_page(folder, challenger, theirs.summaries, theirs.scores, params)
-    _tell(client, challenger, champion, verdict, evidence, report_hash, folder)
+    kept = keep_verdict(client, challenger.run_id, folder / VERDICT)
     if verdict.decision == "promote":
         proof = {
+            **kept,
             registry.CONTENT_TAG: challenger.tags[registry.CONTENT_TAG],
-            "report_sha256": report_hash,
-            "run_id": challenger.run_id,
             "test_set_sha256": test_set,
             "metric_signature": ours.scores.signature,
             "reason": next(reason for reason in verdict.reasons if reason.startswith("gain")),
         }
         championship.crown(client, challenger.number, "promote", champion.number, proof)
+    # Only now: a promotion that does not come through must not be told as one.
+    _tell(client, challenger, champion, verdict, evidence, kept[REPORT_HASH])
     return Promotion(verdict.decision, challenger.number, champion.number, verdict.reasons, folder)
-
-
-def _sides(
-    versions: Sequence[registry.Version], pairs: Sequence[Pair], test_set: str, params: Params, temporary: Path
-) -> list[Side]:
-    """Each version's summaries of the test pairs, judged."""
-    from pipeline.hardware import use_hardware
-
-    documents, references = [pair.document for pair in pairs], [pair.summary for pair in pairs]
-    device, threads = str(use_hardware()), int(os.environ.get("SEQ2SUM_THREADS") or len(os.sched_getaffinity(0)))
-    num_timed = min(len(documents), params.promote.latency_documents)
-    texts, costs = {}, {}
-    for version in versions:
-        folder = registry.fetch(version, temporary / version.number)
-        model = folder / "artifacts" / paths.MODEL.name
-        is_recorded = version.tags.get("test_set_sha256") == test_set
-        wanted = documents[:num_timed] if is_recorded else documents
-        decoded = decode(folder / "code", model, wanted, device, threads, num_timed)
-        assert decoded.seconds is not None
-        costs[version.number] = (decoded.seconds / num_timed, sum(file.stat().st_size for file in model.iterdir()))
-        recorded = folder / "artifacts" / record.FOLDER
-        texts[version.number] = record.recorded_hypotheses(recorded) if is_recorded else decoded.summaries
-    scores = score_systems(texts, references, params.evaluate.rouge, num_workers())
-    return [
-        Side(
-            version,
-            texts[version.number],
-            scores[version.number],
-            measure(documents, references, texts[version.number], scores[version.number].values),
-            *costs[version.number],
-            version.tags.get("test_set_sha256") != test_set,
-        )
-        for version in versions
-    ]
 
 
 def _tell(
@@ -177,10 +129,8 @@ def _tell(
     verdict: Verdict,
     evidence: Evidence,
     report_hash: str,
-    folder: Path,
 ) -> None:
-    """Writes the verdict to the challenger's run and tags."""
-    client.log_artifacts(challenger.run_id, str(folder), f"promotion/{folder.name}")
+    """Writes the verdict to the tags of the challenger and its run."""
     tags = {
         "gate.decision": verdict.decision,
         "gate.champion": champion.number,

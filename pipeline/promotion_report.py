@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seq2sum.evaluation.figures import save_png, score_differences_figure
 from seq2sum.evaluation.table import ROUGE_NAMES
-from seq2sum.files import replaced_folder, sha256_of, write_json, write_text
+from seq2sum.files import replaced_folder, write_json, write_text
 from seq2sum.gate.evidence import Evidence, Worsening
 from seq2sum.gate.verdict import Verdict
 
@@ -27,8 +27,8 @@ def write_promotion(
     costs: Mapping[str, Worsening],
     verdict: Verdict,
     differences: NDArray[np.float64],
-) -> str:
-    """Writes ``verdict.json``, ``verdict.md`` and ``differences.png``, all or none; the JSON's SHA-256.
+) -> None:
+    """Writes ``verdict.json``, ``verdict.md`` and ``differences.png``, all or none.
 
     ``facts`` holds at least challenger, champion, model and metric_signature; ``differences`` the challenger's ROUGE-1
     less the champion's, shape (pairs,).
@@ -46,7 +46,6 @@ def write_promotion(
         write_json(beside / VERDICT, content)
         write_text(beside / "verdict.md", _markdown(facts, evidence, verdict))
         save_png(score_differences_figure(differences, gains), beside / "differences.png")
-    return sha256_of(folder / VERDICT)
 
 
 def _markdown(facts: Mapping[str, Any], evidence: Evidence, verdict: Verdict) -> str:

@@ -29,13 +29,6 @@ if TYPE_CHECKING:
 
 # The live follower ends within seconds of its training, but on a busy machine its low priority makes minutes of them.
 FOLLOWER_SECONDS = 300.0
-# How each data file served, by its place in dvc.lock.
-INPUTS = {
-    paths.RAW_PAIRS.parent: "source",
-    paths.TRAIN_PAIRS: "training",
-    paths.VAL_PAIRS: "validation",
-    paths.TEST_PAIRS: "testing",
-}
 
 
 class Results(NamedTuple):
@@ -109,8 +102,9 @@ def publish(results: Results) -> Published:
         code = lineage.code_tags()
         origin = runs.set_missing_tags(client, run_id, code | lineage.machine_tags()) | code
         flow_run = os.environ.get(lineage.FLOW_RUN_VARIABLE)
-        runs.set_tags(client, run_id, lineage.lock_tags() | ({"flow_run": flow_run} if flow_run else {}))
-        runs.log_inputs(client, run_id, [(INPUTS[path], results.data[path]) for path in INPUTS if path in results.data])
+        runs.set_missing_tags(client, run_id, lineage.environment_lock_tag())
+        runs.set_tags(client, run_id, lineage.dvc_lock_tag() | ({"flow_run": flow_run} if flow_run else {}))
+        runs.log_inputs(client, run_id, lineage.data_inputs(results.data))
         runs.log_changed_metrics(client, run_id, result_metrics(results), results.last_step)
         version = registry.find_version(client, results.publish_key)
         is_new = version is None
@@ -120,7 +114,7 @@ def publish(results: Results) -> Published:
         alias = championship.welcome(client, version)
         # Publishing is not part of the training's time.
         client.set_terminated(run_id, "FINISHED", run.info.end_time)
-    version = version._replace(aliases=version.aliases or (alias,))
+    version = version._replace(aliases=version.aliases or ((alias,) if alias else ()))
     return Published(run_id, run.info.experiment_id, version, is_new, kept_params)
 
 
@@ -179,17 +173,18 @@ def report(results: Results, published: Published) -> str:
     version = published.version
     is_champion = registry.CHAMPION in version.aliases
     state = "registered" if published.is_new else "was registered before; nothing new"
+    named = "" if registry.CHALLENGER in version.aliases else f" {version.number}"
     return "\n".join(
         [
             "",
             scores_table(results.scores),
             results.scores["verdict"],
             "",
-            f"model      {version.name} version {version.number}, alias {', '.join(version.aliases)} ({state})",
+            f"model      {version.name} version {version.number}, {_aliases_told(version)} ({state})",
             *(
                 []
                 if is_champion
-                else ["           `summarize` goes on with the champion; `seq2sum promote` judges this one"]
+                else [f"           `summarize` goes on with the champion; `seq2sum promote{named}` judges this one"]
             ),
             f"run        {published.run_id}",
             *(f"note       the run keeps another value of {key}" for key in published.kept_params),
@@ -198,6 +193,10 @@ def report(results: Results, published: Published) -> str:
             *_further(published),
         ]
     )
+
+
+def _aliases_told(version: registry.Version) -> str:
+    return f"alias {', '.join(version.aliases)}" if version.aliases else "no alias: a newer version stays challenger"
 
 
 def _further(published: Published) -> list[str]:

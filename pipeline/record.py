@@ -71,7 +71,8 @@ def provenance(
     """
     return {
         **model_hashes(paths.MODEL),
-        **lineage.lock_tags(),
+        **lineage.dvc_lock_tag(),
+        **lineage.environment_lock_tag(),
         **origin,
         "train_key": train_key,
         "metric_signature": signature,
@@ -103,7 +104,7 @@ def record_folder(scores: dict[str, Any], facts: dict[str, Any]) -> Iterator[Pat
         write_text(folder / CARD, model_card(scores, facts, read_json(paths.DATA_CARD)))
         _write_profile(folder / PROFILE)
         documents = [pair.document for pair in itertools.islice(read_pairs(paths.TEST_PAIRS), SAMPLE_DOCUMENTS)]
-        summaries = decode(Path(seq2sum.__path__[0]).parent, paths.MODEL, documents).summaries
+        summaries = decode(Path(seq2sum.__path__[0]).parent, paths.MODEL, documents)
         rows = (Sample(*row)._asdict() for row in zip(documents, summaries, strict=True))
         write_text(folder / SAMPLE, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         yield folder

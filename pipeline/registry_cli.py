@@ -120,7 +120,7 @@ def ledger_verify(
     against: Annotated[Path | None, typer.Option(metavar="FILE", help="An earlier export to compare with.")] = None,
     json_output: JsonFlag = False,
 ) -> None:
-    """Check that no entry was edited, removed or moved. Exit status 1 if one was.
+    """Check that no entry was edited, removed or moved, nor the verdict that it rests on. Exit status 1 if one was.
 
     \b
     Example:
@@ -129,7 +129,7 @@ def ledger_verify(
     with user_errors():
         from pipeline import succession
 
-        found = succession.ledger_problems(against)
+        found = succession.ledger_problems(against, with_verdicts=True)
     print(
         json.dumps({"whole": not found, "problems": found})
         if json_output
@@ -239,5 +239,7 @@ def serve(
 
 def _line(entry: "Entry") -> str:
     reason = entry.evidence.get("reason", "")
+    claimed = entry.evidence.get("claimed_actor")
+    who = f"{entry.actor} (as {claimed})" if claimed else entry.actor
     change = f"{entry.previous or '-'} → {entry.version or '-'}"
-    return f"{entry.index:>3}  {entry.time[:19]}Z  {entry.action:<9} {change:<9} {entry.actor}  {reason}".rstrip()
+    return f"{entry.index:>3}  {entry.time[:19]}Z  {entry.action:<9} {change:<9} {who}  {reason}".rstrip()

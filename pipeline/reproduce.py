@@ -20,8 +20,6 @@ from seq2sum.files import sha256_of
 DVC_CONFIG = Path(".dvc/config.local")
 # What the train stage writes; the search settings are the evaluate stage's.
 TRAINED = ("weights", "tokenizer", "config")
-# Stages after the training. They are not run, so dvc.lock has of them what they had read before.
-JUDGING = ("evaluate", "report")
 # So wide that DVC breaks no line of a list.
 _COLUMNS = "10000"
 # A line of `dvc remote list`: name and folder of a remote that is one.
@@ -130,7 +128,7 @@ def _differences(tree: Path, about: Path, facts: dict[str, str], made: dict[str,
     for key, value in made.items():
         if value != facts[key]:
             yield f"{key.removesuffix('_sha256')}: {value}, registered as {facts[key]}"
-    before, after = (lineage.tracked_files(folder / paths.DVC_LOCK, JUDGING) for folder in (about, tree))
+    before, after = (lineage.tracked_files(folder / paths.DVC_LOCK, lineage.JUDGING) for folder in (about, tree))
     for path in sorted(path for path in before if path.parts[0] == "data"):
         if path in after and after[path].md5 != before[path].md5:
             yield f"{path}: md5 {after[path].md5}, was {before[path].md5}"

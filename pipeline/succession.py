@@ -10,6 +10,7 @@ from pipeline.tracking import championship, connection, registry
 from pipeline.tracking.chain import Entry, champion_at, problems
 from pipeline.tracking.championship import ChampionChangedError
 from pipeline.tracking.ledger import Ledger, anchors_of, checked_entries
+from pipeline.tracking.verdicts import verdict_problem
 from seq2sum.errors import UserError
 from seq2sum.files import write_text
 
@@ -24,8 +25,11 @@ def history() -> list[Entry]:
         return _ledger(client).entries()
 
 
-def ledger_problems(export: Path | None = None) -> list[str]:
-    """What is wrong with the ledger, a line each: its chain, its anchors and, if given, an earlier export's entries."""
+def ledger_problems(export: Path | None = None, *, with_verdicts: bool = False) -> list[str]:
+    """What is wrong with the ledger, a line each: its chain, its anchors and, if given, an earlier export's entries.
+
+    ``with_verdicts``: each verdict that an entry names is fetched and compared with its hash there, too.
+    """
     client = connection.connect()
     with connection.mlflow_errors():
         ledger, versions = Ledger.find(client), registry.versions(client)
@@ -35,7 +39,9 @@ def ledger_problems(export: Path | None = None) -> list[str]:
             entries = ledger.entries() if ledger else []
         except UserError as error:
             return [str(error)]
-    found = problems(entries, _anchors(versions))
+        found = problems(entries, _anchors(versions))
+        if with_verdicts:
+            found += [problem for entry in entries if (problem := verdict_problem(client, entry))]
     if export is not None:
         now = [entry.text() for entry in entries]
         try:

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline import lineage, paths, record
+from pipeline.data_at_hand import data_at_hand
 from pipeline.decoding import decode
 from pipeline.jsonfile import read_json
 from pipeline.tracking import connection, registry, runs
 from pipeline.tracking.chain import problems
 from pipeline.tracking.ledger import Ledger, anchors_of
+from pipeline.tracking.verdicts import REPORT, verdict_problem
 from seq2sum.errors import UserError
 from seq2sum.files import sha256_of
 
@@ -39,12 +41,15 @@ def verify(name: str) -> list[Finding]:
         entries = ledger.entries() if ledger else []
         wrong = problems(entries, anchors_of({one.number: one.tags for one in registry.versions(client)}))
         content = version.tags.get(registry.CONTENT_TAG)
-        written = {entry.evidence[registry.CONTENT_TAG] for entry in entries
-                   if entry.version == version.number and registry.CONTENT_TAG in entry.evidence}  # fmt: skip
+        own = [entry for entry in entries if entry.version == version.number]
+        written = {entry.evidence[registry.CONTENT_TAG] for entry in own if registry.CONTENT_TAG in entry.evidence}
+        judged = [entry for entry in own if REPORT in entry.evidence]
+        edited = [problem for entry in judged if (problem := verdict_problem(client, entry))]
         findings = [
             _is(f"files of version {version.number}", registry.content_hash(folder), content),
             Finding("the ledger", not wrong, "; ".join(wrong) or f"{len(entries)} entries"),
             *(_is("files as in the ledger", content, one) for one in written),
+            Finding("verdicts in the ledger", not edited, "; ".join(edited) or f"{len(judged)} as they were written"),
         ]
         try:
             findings += _hashes(folder, version, inputs)
@@ -63,9 +68,12 @@ def _hashes(folder: Path, version: registry.Version, inputs: dict[str, str]) -> 
     found = sha256_of(lock) if lock.exists() else None
     yield _is("environment lock", found, version.tags.get("environment_lock_sha256"))
     locked = lineage.tracked_files(about / paths.DVC_LOCK)
-    for path, digest in facts["data"].items():
-        tracked = locked.get(Path(path))
-        yield _is(f"{path}, as recorded", tracked.md5 if tracked else None, inputs.get(path, digest))
+    data = {Path(path): inputs.get(path, digest) for path, digest in facts["data"].items()}
+    for path, (places, wrong) in data_at_hand(data).items():
+        recorded = _is(str(path), locked[path].md5 if path in locked else None, data[path])
+        failed = [*([] if recorded.holds else [recorded.detail]), *wrong]
+        where = f"its bytes {' and '.join(places)} have it" if places else "its bytes are not at hand"
+        yield Finding(str(path), not failed, "; ".join(failed) or f"{recorded.detail}, as recorded; {where}")
     pickles = [path.name for path in folder.rglob("*") if path.suffix in PICKLES]
     yield Finding("no pickle", not pickles, ", ".join(pickles) or "none found")
 
@@ -75,7 +83,7 @@ def _sample(folder: Path, *, is_trusted: bool) -> Finding:
     if not is_trusted:
         return Finding(what, False, "not repeated: code that was changed is not run")
     sample = record.read_sample(folder / "artifacts" / record.FOLDER)
-    again = decode(folder / "code", folder / "artifacts" / paths.MODEL.name, [one.document for one in sample]).summaries
+    again = decode(folder / "code", folder / "artifacts" / paths.MODEL.name, [one.document for one in sample])
     same = sum(one.summary.encode() == text.encode() for one, text in zip(sample, again, strict=True))
     return Finding(what, same == len(sample), f"{same} of {len(sample)} written again byte for byte")
 

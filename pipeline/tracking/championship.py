@@ -71,8 +71,11 @@ def _observe(ledger: Ledger, head: Entry | None, version: str | None) -> None:
         return
 
 
-def welcome(client: "MlflowClient", version: registry.Version) -> str:
-    """The alias of a version just published: the one it has, or champion where there never was one, or challenger."""
+def welcome(client: "MlflowClient", version: registry.Version) -> str | None:
+    """The alias of a version just published: the one it has, or champion where there never was one, or challenger.
+
+    None if a newer version is the challenger: it stays.
+    """
     if version.aliases:
         return version.aliases[0]
     if settle(client, Ledger.open(client)) is None:
@@ -80,6 +83,9 @@ def welcome(client: "MlflowClient", version: registry.Version) -> str:
         with contextlib.suppress(ChampionChangedError):
             crown(client, version.number, "first", None, evidence)
             return registry.CHAMPION
+    challenger = registry.by_alias(client, registry.CHALLENGER)
+    if challenger is not None and int(challenger.number) > int(version.number):
+        return None
     client.set_registered_model_alias(version.name, registry.CHALLENGER, version.number)
     return registry.CHALLENGER
 

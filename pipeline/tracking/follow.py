@@ -85,7 +85,12 @@ class LiveRun:
         self._client = client
         self.run_id = runs.find_or_make_run(client, train_key)
         runs.close_dead_runs(client, TRAINER_TAG, is_running)
-        runs.set_missing_tags(client, self.run_id, {**lineage.code_tags(), **lineage.machine_tags()})
+        origin = lineage.code_tags() | lineage.environment_lock_tag() | lineage.machine_tags()
+        runs.set_missing_tags(client, self.run_id, origin)
+        if paths.DVC_LOCK.exists():
+            # DVC has written down what the stages before the training made.
+            data = lineage.tracked_files(paths.DVC_LOCK, lineage.JUDGING)
+            runs.log_inputs(client, self.run_id, lineage.data_inputs(data))
         runs.set_tags(client, self.run_id, {TRAINER_TAG: trainer.tag})
         # How a model is judged may change after its training and is left to `publish`.
         params = lineage.flat_params(paths.PARAMS).items()

@@ -5,12 +5,13 @@ who both found n entries and write the next one, the store lets one through: opt
 The run is alone in an experiment of its own, whose name the store holds once too.
 """
 
-import getpass
 import os
+import pwd
 import socket
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pipeline.tracking import connection
 from pipeline.tracking.chain import Action, Entry, next_entry, parse_entry, problems
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # On the version that an entry names: the entry's hash. It says that the alias was moved, and keeps the hash elsewhere.
 ANCHOR_PREFIX = "ledger.entry."
+# In an entry's evidence: what SEQ2SUM_ACTOR said.
+CLAIMED_ACTOR = "claimed_actor"
 _KEY_PREFIX = "entry."
 _MOST_CHARACTERS = 6000  # of a param's value in MLflow
 
@@ -30,9 +33,21 @@ class ConflictError(Exception):
 
 
 def actor() -> str:
-    """Who acts: SEQ2SUM_ACTOR, the tracking server's user, or this machine's."""
-    named = os.environ.get("SEQ2SUM_ACTOR") or os.environ.get("MLFLOW_TRACKING_USERNAME")
-    return named or f"{getpass.getuser()}@{socket.gethostname()}"
+    """Who acts: the user whose credentials the tracking server is shown, or this machine's."""
+    from mlflow.utils.credentials import read_mlflow_creds
+
+    address, credentials = connection.tracking_uri(), read_mlflow_creds()
+    if address.startswith("http"):
+        # A name without a password is not sent.
+        user = urlsplit(address).username or (credentials.password and credentials.username)
+        if user:
+            return user
+    try:
+        # Not from the environment, where anyone may write another name.
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 class Ledger:
@@ -71,6 +86,9 @@ class Ledger:
         """
         from mlflow.exceptions import MlflowException
 
+        # Whom they act for is theirs to say, beside the name that they are known by and not in its place.
+        claimed = os.environ.get("SEQ2SUM_ACTOR")
+        evidence = {**evidence, **({CLAIMED_ACTOR: claimed} if claimed else {})}
         entry = next_entry(head, actor(), action, version, evidence)
         text = entry.text()
         if len(text) > _MOST_CHARACTERS:

@@ -214,7 +214,9 @@ class PromoteParams(Section):
     max_degenerate_share: Share = Field(
         description="Share of the challenger's summaries that may be empty, loop or copy their document."
     )
-    latency_documents: Count = Field(description="Test documents that both models summarize to compare their speed.")
+    latency_documents: Count = Field(
+        description="Test documents that both summarize: for their speed, to prove their records."
+    )
     seed: Seed = Field(description="Seed of the resamplings.")
 
 

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from seq2sum.config import PromoteParams
 from seq2sum.evaluation.table import ROUGE_NAMES
-from seq2sum.gate.evidence import Evidence, RougeGain, Worsening
+from seq2sum.gate.evidence import Evidence, FloatArray, RougeGain, Worsening
 
 Outcome = Literal["pass", "fail", "undecided"]
 Decision = Literal["promote", "keep", "insufficient_data"]
@@ -42,7 +44,8 @@ class Verdict:
 
 
 def decide(evidence: Evidence, costs: Mapping[str, Worsening], params: PromoteParams) -> Verdict:
-    """The verdict on a challenger. ``costs``: its latency and size as shares of the champion's, see :func:`cost`.
+    """The verdict on a challenger. ``costs``: its latency and size as shares of the champion's, see :func:`cost`
+    and :func:`latency_cost`.
 
     A failed check keeps the champion. Otherwise an undecided one, or too few test pairs, says that the data does not
     suffice. A challenger is promoted only if every check passes.
@@ -67,6 +70,16 @@ def cost(challenger: float, champion: float) -> Worsening:
     """A cost (seconds, bytes) as a worsening: the relative growth over the champion's."""
     growth = challenger / champion - 1
     return Worsening(champion, challenger, growth, growth, growth)
+
+
+def latency_cost(challenger: FloatArray, champion: FloatArray) -> Worsening:
+    """Like :func:`cost`, of seconds measured in turns, shape ``(turns,)``: the medians, and the median of the ratios.
+
+    A load from elsewhere that meets a turn of both leaves their ratio as it is, and one that meets some turns only
+    leaves the median.
+    """
+    growth = float(np.median(challenger / champion)) - 1
+    return Worsening(float(np.median(champion)), float(np.median(challenger)), growth, growth, growth)
 
 
 def _enough_pairs(num_pairs: int, params: PromoteParams) -> Check:

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from tests.pipeline.tracking.project import environment, make_model, make_project, publish_judged, write_params
+from tests.pipeline.tracking.project import (
+    LONGER,
+    environment,
+    make_model,
+    make_project,
+    publish_model,
+    rival_pairs,
+    write_params,
+)
 
 
 @pytest.fixture(scope="session")
@@ -69,18 +77,29 @@ def client(project: Path) -> MlflowClient:
 
 
 @pytest.fixture(scope="session")
-def three_versions(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, empty_database: Path) -> Path:
+def rivals(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, float]:
+    """Folders of three small models that write other things, and on which share of the test pairs each is right."""
+    folder = tmp_path_factory.mktemp("rivals")
+    shares = {folder / "poor": 0.1, folder / "best": 0.6, folder / "good": 0.3}
+    for seed, model in zip((5, 7, 8), shares, strict=True):
+        make_model(model, seed, LONGER)
+    return shares
+
+
+@pytest.fixture(scope="session")
+def three_versions(tmp_path_factory: pytest.TempPathFactory, rivals: dict[Path, float], empty_database: Path) -> Path:
     """A project with a champion (1) and two that are better than it, the first of them (2) more so."""
     folder = tmp_path_factory.mktemp("three")
-    make_project(folder, model_folder)
+    make_project(folder, next(iter(rivals)))
     shutil.copy(empty_database, folder / "mlflow.db")
-    # The tests' model is tiny: its latency is noise.
-    write_params(folder, promote={"max_latency_growth": 50.0, "latency_documents": 4, "bootstrap_samples": 500})
+    # The tests' models are tiny: their latency is noise.
+    write_params(folder, promote={"max_latency_growth": 50.0, "latency_documents": 40, "bootstrap_samples": 500})
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
         patched.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-        for quality in (0.2, 0.5, 0.4):
-            publish_judged(folder, quality)
+        pairs = rival_pairs(rivals)
+        for model, share in rivals.items():
+            publish_model(folder, model, pairs, 100 * share)
     return folder
 
 
@@ -90,4 +109,5 @@ def registered(project: Path, three_versions: Path, monkeypatch: pytest.MonkeyPa
     shutil.copytree(three_versions, project, dirs_exist_ok=True, ignore=shutil.ignore_patterns("mlartifacts"))
     monkeypatch.setenv("SEQ2SUM_DEVICE", "cpu")
     monkeypatch.setenv("SEQ2SUM_WORKERS", "1")
+    monkeypatch.setenv("SEQ2SUM_THREADS", "1")
     return project

@@ -7,12 +7,15 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from pipeline import publish
+from pipeline.data_at_hand import md5_of
 from pipeline.tracking.registry import Version
 from seq2sum.data.pairs import Pair, write_pairs
 from seq2sum.evaluation.baselines import lead_words
@@ -25,6 +28,8 @@ TRAIN_KEY = "ab12" * 16
 STEPS = range(10, 60, 10)
 NUM_TEST_PAIRS = 240
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+SHORT = {"min_tokens": 4, "max_tokens": 8}
+LONGER = {"min_tokens": 12, "max_tokens": 24, "block_ngrams": 2}
 TEXTS = ["The ferry leaves at noon and comes back before dark.", "A baker counts loaves; the mill counts sacks."]
 
 # Writes a journal line per step from `start` to `stop`, `pause` seconds apart, then does what `end` says.
@@ -62,7 +67,7 @@ def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def make_model(folder: Path) -> None:
+def make_model(folder: Path, seed: int = 5, search: Mapping[str, int] = SHORT) -> None:
     import torch
 
     from seq2sum.data.tokenizer import EOS, Tokenizer
@@ -72,13 +77,13 @@ def make_model(folder: Path) -> None:
     from tests.decoding.tables import search_params
     from tests.model.tiny import tiny_params
 
-    torch.manual_seed(5)
+    torch.manual_seed(seed)
     tokenizer = Tokenizer.train(TEXTS, vocab_size=300, min_frequency=2)
     model = SummarizerModel(tiny_params(), tokenizer.vocab_size)
     # Likely to end, so that the least number of tokens makes a difference.
     model.output_bias.data[EOS] = 4.0
     save_model(folder, model, tokenizer, max_source_tokens=50)
-    save_search(folder, search_params(beam_size=3, length_penalty=0.6, min_tokens=4, max_tokens=8))
+    save_search(folder, search_params(beam_size=3, length_penalty=0.6, **search))
 
 
 def make_scores(rouge1: float = 40.0) -> dict[str, Any]:
@@ -114,27 +119,40 @@ def made_up_pairs() -> list[Pair]:
     return [Pair(f"p{row}", f"g{row}", " ".join(words), " ".join(words[10:16])) for row, words in enumerate(documents)]
 
 
-@functools.cache
-def judged(quality: float) -> SystemOutputs:
-    """What a model wrote that hits the reference on a share ``quality`` of the test pairs, and a baseline."""
+def summaries_of(model: Path, pairs: list[Pair]) -> list[str]:
+    """What the model in that folder writes of the documents."""
+    from seq2sum.summarize import Summarizer
+
+    summarizer = Summarizer.load(model)
+    assert summarizer.search is not None
+    return [summary.text for summary in summarizer.summarize([pair.document for pair in pairs], summarizer.search)]
+
+
+def rival_pairs(rivals: dict[Path, float]) -> list[Pair]:
+    """Pairs whose reference is what one of the models writes, each model's on a share of them, so that it is as good.
+
+    ``rivals``: model folders and their shares, which add up to 1.
+    """
     pairs, rng = made_up_pairs(), random.Random(7)
-    hits = [rng.random() < quality for _ in pairs]
-    leads = [lead_words(pair.document, 6) for pair in pairs]
-    hypotheses = [pair.summary if hit else lead for pair, hit, lead in zip(pairs, hits, leads, strict=True)]
-    references, systems = [pair.summary for pair in pairs], {"model": hypotheses, "lead": leads}
+    written = [summaries_of(model, pairs) for model in rivals]
+    chosen = rng.choices(range(len(rivals)), [*rivals.values()], k=len(pairs))
+    rows = enumerate(zip(pairs, chosen, strict=True))
+    return [replace(pair, summary=written[number][row]) for row, (pair, number) in rows]
+
+
+def make_test_set(folder: Path, pairs: list[Pair], hypotheses: list[str]) -> None:
+    """The test pairs, what a model wrote of them, and a baseline."""
+    references, leads = [pair.summary for pair in pairs], [lead_words(pair.document, 6) for pair in pairs]
+    systems = {"model": hypotheses, "lead": leads}
     scores = score_systems(systems, references, PORTER, num_workers=1)
-    return SystemOutputs([pair.id for pair in pairs], references, systems, scores)
+    write_pairs(folder / "data/split/test.parquet", pairs)
+    outputs = SystemOutputs([pair.id for pair in pairs], references, systems, scores)
+    write_outputs(folder / "reports/hypotheses.parquet", outputs)
 
 
-def make_test_set(folder: Path, quality: float) -> None:
-    """Test pairs, and what the model at hand wrote of them; see :func:`judged`."""
-    write_pairs(folder / "data/split/test.parquet", made_up_pairs())
-    write_outputs(folder / "reports/hypotheses.parquet", judged(quality))
-
-
-def make_project(folder: Path, model: Path, quality: float = 0.2) -> None:
-    """``model``: a model folder to copy. ``quality``: see :func:`judged`."""
-    make_test_set(folder, quality)
+def make_project(folder: Path, model: Path) -> None:
+    """``model``: a model folder to copy."""
+    make_test_set(folder, made_up_pairs(), summaries_of(model, made_up_pairs()))
     (folder / "data/raw").mkdir()
     (folder / "requirements").mkdir()
     (folder / "requirements/lock.txt").write_text("torch==2.13.0\n")
@@ -153,11 +171,16 @@ def make_project(folder: Path, model: Path, quality: float = 0.2) -> None:
     (folder / "reports/train.json").write_text(json.dumps(train))
     (folder / "reports/scores.json").write_text(json.dumps(make_scores()))
     (folder / "reports/gate_simulation.json").write_text("{}")
+    write_lock(folder)
+
+
+def write_lock(folder: Path) -> None:
+    """A dvc.lock with the true hash of the splits; the files that were encoded are gone."""
     entry = {"hash": "md5", "size": 3}
     params = yaml.safe_load((folder / "params.yaml").read_text())
     judged = [{"path": f"reports/{name}", "md5": "1" * 32, **entry} for name in ("scores.json", "hypotheses.parquet")]
     stages = {
-        "split": {"outs": [{"path": "data/split", "md5": "0" * 32 + ".dir", **entry}]},
+        "split": {"outs": [{"path": "data/split", "md5": md5_of(folder / "data/split"), **entry}]},
         "evaluate": {"params": {"params.yaml": {"evaluate": params["evaluate"]}}, "outs": judged},
         "encode": {
             "deps": [{"path": f"data/split/{name}.parquet", "md5": name[0] * 32, **entry} for name in ("train", "val")]
@@ -189,10 +212,18 @@ def start_trainer(
     )
 
 
-def publish_judged(folder: Path, quality: float) -> Version:
-    """Publishes the project that is the working folder, with summaries of that quality; see :func:`judged`."""
-    make_test_set(folder, quality)
-    (folder / "reports/scores.json").write_text(json.dumps(make_scores(100 * quality)))
+def publish_model(
+    folder: Path, model: Path, pairs: list[Pair], rouge1: float = 40.0, hypotheses: list[str] | None = None
+) -> Version:
+    """Publishes the model in the project that is the working folder, with that score of the test pairs.
+
+    ``hypotheses``: what is recorded as its summaries in place of those that it writes.
+    """
+    shutil.rmtree(folder / "models/summarizer")
+    shutil.copytree(model, folder / "models/summarizer")
+    make_test_set(folder, pairs, hypotheses or summaries_of(model, pairs))
+    (folder / "reports/scores.json").write_text(json.dumps(make_scores(rouge1)))
+    write_lock(folder)
     return publish.publish(publish.read_results()).version
 
 

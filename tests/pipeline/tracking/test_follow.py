@@ -9,10 +9,12 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from pipeline import publish
 from pipeline.tracking import follow as following
 from pipeline.tracking import runs
 from pipeline.tracking.follow import Trainer, follow, is_running
 from pipeline.tracking.live import OUTCOME_NAME, live_curves
+from seq2sum.files import sha256_of
 from tests.pipeline.tracking.project import TRAIN_KEY, environment, journal_lines, write_lines
 
 
@@ -46,6 +48,33 @@ def test_a_run_ends_as_its_training_ended(client: MlflowClient, checkpoints: Pat
     encoder_size = yaml.safe_load(Path("params.yaml").read_text())["train"]["model"]["encoder_size"]
     assert run.data.params["train.model.encoder_size"] == str(encoder_size)
     assert not any(key.startswith(("evaluate.", "promote.")) for key in run.data.params)
+
+
+def test_a_running_training_says_already_where_it_comes_from(client: MlflowClient, checkpoints: Path) -> None:
+    lock = yaml.safe_load(Path("dvc.lock").read_text())
+    # What the evaluation before read, which may be of other data than this training's.
+    stale = {"path": "data/split/test.parquet", "md5": "e" * 32, "hash": "md5", "size": 3}
+    lock["stages"]["evaluate"]["deps"] = [stale]
+    Path("dvc.lock").write_text(yaml.safe_dump(lock))
+    run_id = following.LiveRun(client, TRAIN_KEY, Trainer(os.getpid())).run_id
+    run = client.get_run(run_id)
+    assert run.info.status == "RUNNING"
+    assert run.data.tags["environment_lock_sha256"] == sha256_of(Path("requirements/lock.txt"))
+    learnt_from = {"data/split/train.parquet": "t" * 32, "data/split/val.parquet": "v" * 32}
+    assert runs.input_digests(client, run_id) == learnt_from
+    # The results' own lock file is there when they are.
+    assert "dvc_lock_sha256" not in run.data.tags
+    Path("requirements/lock.txt").write_text("torch==2.14.0\n")
+    publish.publish(publish.read_results())
+    assert client.get_run(run_id).data.tags["environment_lock_sha256"] == run.data.tags["environment_lock_sha256"]
+
+
+def test_a_training_outside_of_dvc_is_followed_too(client: MlflowClient, checkpoints: Path) -> None:
+    Path("dvc.lock").unlink()
+    (checkpoints / OUTCOME_NAME).parent.mkdir(parents=True, exist_ok=True)
+    (checkpoints / OUTCOME_NAME).write_text("FINISHED")
+    follow(checkpoints, TRAIN_KEY, Trainer(os.getpid()))
+    assert client.get_run(runs.find_or_make_run(client, TRAIN_KEY)).info.status == "FINISHED"
 
 
 def test_a_run_whose_publisher_was_killed_is_closed_by_the_next_training(

@@ -1,8 +1,9 @@
-"""The gate's task on versions whose recorded summaries are made to be better or worse."""
+"""The gate's task on small models, one of which writes more of the references than the other."""
 
 import html
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,17 @@ from mlflow import MlflowClient
 from pipeline import paths, promote, publish, succession
 from pipeline.stages.evaluate import evaluate
 from pipeline.tracking import championship, registry
-from seq2sum.data.pairs import Pair, write_pairs
+from seq2sum.data.pairs import write_pairs
 from seq2sum.errors import UserError
+from seq2sum.files import sha256_of
 from seq2sum.params_file import load_params
-from tests.pipeline.tracking.project import made_up_pairs, publish_judged, write_params
+from tests.pipeline.tracking.project import (
+    made_up_pairs,
+    publish_model,
+    rival_pairs,
+    summaries_of,
+    write_params,
+)
 from tests.pipeline.trained import SEARCH, write_data_reports, write_split
 
 
@@ -34,9 +42,11 @@ def test_better_is_promoted_worse_is_kept_and_a_rollback_goes_back(registered: P
     version = client.get_model_version("seq2sum", "2")
     assert version.tags["gate.decision"] == "promote"
     assert "gain: ROUGE-1 +" in version.tags["gate.reasons"]
-    names = {file.path for file in client.list_artifacts(version.run_id, "promotion/2-over-1")}
-    assert names == {f"promotion/2-over-1/{name}" for name in ("verdict.json", "verdict.md", "differences.png")}
     entry = succession.history()[-1]
+    kept = Path(entry.evidence["report"]).parent.as_posix()
+    assert kept.startswith("promotion/2-over-1-")
+    names = {file.path for file in client.list_artifacts(version.run_id, kept)}
+    assert names == {f"{kept}/{name}" for name in ("verdict.json", "verdict.md", "differences.png")}
     assert (entry.action, entry.previous, entry.version) == ("promote", "1", "2")
     assert entry.evidence["content_sha256"] == version.tags["content_sha256"]
     assert entry.evidence["report_sha256"] == version.tags["gate.report_sha256"]
@@ -56,7 +66,7 @@ def test_better_is_promoted_worse_is_kept_and_a_rollback_goes_back(registered: P
 
 
 def test_the_report_is_written_again_with_the_champion_beside(
-    registered: Path, client: MlflowClient, capsys: pytest.CaptureFixture[str]
+    registered: Path, client: MlflowClient, rivals: dict[Path, float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     # The stages' files are of version 3 here, and not all that a report needs is there.
     assert not (promote.promote("2").report / "report.html").exists()
@@ -86,39 +96,90 @@ def test_the_report_is_written_again_with_the_champion_beside(
         assert mean == pytest.approx(gain["champion"], abs=0.01)
     assert "scores.statistics.champion.copy_rate" in told
     assert all(check["reason"] in html.unescape(page) for check in verdict["checks"])
-    # The champion's summaries stand beside the version's own: here it copied six words of each document.
-    assert len(re.findall(r'of the champion</p>\n<p lang="">(?:\word\d+ ?){6}<', page)) == 12
-    names = {file.path for file in client.list_artifacts(version.run_id, f"promotion/{version.number}-over-2")}
-    assert f"promotion/{version.number}-over-2/report.html" in names
+    # The champion's summaries stand beside the version's own.
+    shown = [html.unescape(text) for text in re.findall(r'of the champion</p>\n<p lang="">([^<]*)<', page)]
+    assert len(shown) == 12
+    assert set(shown) <= set(summaries_of([*rivals][1], made_up_pairs()))
+    kept = f"promotion/{version.number}-over-2-{sha256_of(done.report / 'verdict.json')[:12]}"
+    assert f"{kept}/report.html" in {file.path for file in client.list_artifacts(version.run_id, kept)}
 
 
-def test_on_another_test_set_both_versions_summarize_anew_by_their_own_code(registered: Path) -> None:
-    pairs = [Pair(f"new{pair.id}", pair.group, pair.document, pair.summary) for pair in made_up_pairs()]
-    write_pairs(registered / "data/split/test.parquet", pairs)
+def test_on_another_test_set_both_versions_summarize_anew_by_their_own_code(
+    registered: Path, rivals: dict[Path, float]
+) -> None:
+    """Other rows, and what the champion writes of them as references."""
+    pairs = [replace(pair, id=f"new{pair.id}") for pair in reversed(made_up_pairs())]
+    written = summaries_of(next(iter(rivals)), pairs)
+    write_pairs(
+        registered / "data/split/test.parquet",
+        (replace(pair, summary=text) for pair, text in zip(pairs, written, strict=True)),
+    )
     done = promote.promote("2")
-    # The same weights: what was recorded of the other test set must not count.
-    assert done.decision != "promote"
+    assert done.decision == "keep"
     assert done.report is not None
     verdict = json.loads((done.report / "verdict.json").read_text())
     assert verdict["rescored"] == ["2", "1"]
+    assert verdict["evidence"]["rouge"]["rouge1"]["champion"] == 100.0
+
+
+@pytest.fixture
+def borrowed(registered: Path, rivals: dict[Path, float]) -> Path:
+    """A version 4: the weights of the poor model, with what the best one wrote as its recorded summaries."""
+    poor, best, _ = rivals
+    pairs = rival_pairs(rivals)
+    assert publish_model(registered, poor, pairs, 60.0, summaries_of(best, pairs)).number == "4"
+    return registered
+
+
+def test_recorded_summaries_that_the_weights_do_not_write_are_refused(borrowed: Path, client: MlflowClient) -> None:
+    with pytest.raises(UserError, match=r"version 4: .* \d+ of 40 test rows .* the first of them row \d+\. The record"):
+        promote.promote("4")
+    assert registry.find_named(client, "champion").number == "1"
+    assert len(succession.history()) == 1
+
+
+def test_a_version_from_another_machine_is_judged_by_what_its_weights_write_here(
+    borrowed: Path, client: MlflowClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.set_model_version_tag("seq2sum", "4", "cpu", "a processor of the future")
+    done = promote.promote("4")
+    assert done.report is not None
+    verdict = json.loads((done.report / "verdict.json").read_text())
+    assert (done.decision, verdict["rescored"]) == ("keep", ["4"])
+    # It writes what the champion writes, which has the same weights.
     assert verdict["evidence"]["rouge"]["rouge1"]["delta"] == 0.0
+    assert "Here is another kind of machine" in capsys.readouterr().err
 
 
 def test_a_champion_that_changes_while_we_judge_is_judged_against_anew(
     registered: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell = promote._tell
+    keep = promote.keep_verdict
 
-    def overtaken(*arguments: object) -> None:
+    def overtaken(own: MlflowClient, run_id: str, verdict: Path) -> dict[str, str]:
         """Someone promotes version 2 while version 3 is being judged against version 1."""
-        monkeypatch.setattr(promote, "_tell", tell)
+        monkeypatch.setattr(promote, "keep_verdict", keep)
         championship.crown(client, "2", "promote", "1", {})
-        tell(*arguments)  # type: ignore[arg-type]
+        return keep(own, run_id, verdict)
 
-    monkeypatch.setattr(promote, "_tell", overtaken)
+    monkeypatch.setattr(promote, "keep_verdict", overtaken)
     done = promote.promote("3")
     assert (done.decision, done.champion) == ("keep", "2")
     assert [(entry.previous, entry.version) for entry in succession.history()] == [(None, "1"), ("1", "2")]
+
+
+def test_a_promotion_that_does_not_come_through_is_not_told_as_one(
+    registered: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(championship, "crown", killed)
+    with pytest.raises(KeyboardInterrupt):
+        promote.promote("2")
+    version = client.get_model_version("seq2sum", "2")
+    tags = [*version.tags, *client.get_run(version.run_id).data.tags]
+    assert [key for key in tags if key.startswith("gate.")] == []
 
 
 def test_names_that_are_not_there_are_told_with_those_that_are(registered: Path, client: MlflowClient) -> None:
@@ -146,11 +207,13 @@ def test_a_version_with_a_planted_pickle_is_neither_judged_nor_gone_back_to(
     assert not (registered / "owned").exists()
 
 
-def test_where_the_champion_was_taken_away_no_other_comes_up_unjudged(registered: Path, client: MlflowClient) -> None:
+def test_where_the_champion_was_taken_away_no_other_comes_up_unjudged(
+    registered: Path, client: MlflowClient, rivals: dict[Path, float]
+) -> None:
     client.delete_registered_model_alias("seq2sum", "champion")
     with pytest.raises(UserError, match="alias was removed; `seq2sum rollback`"):
         promote.promote("3")
-    assert publish_judged(registered, 0.01).number == "4"
+    assert publish_model(registered, [*rivals][2], made_up_pairs(), 1.0).number == "4"
     assert [one.number for one in registry.versions(client) if "champion" in one.aliases] == []
     assert succession.roll_back(None, "the alias was lost").version == "1"
     assert registry.find_named(client, "champion").number == "1"

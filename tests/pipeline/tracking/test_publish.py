@@ -130,20 +130,6 @@ def test_a_training_repeated_in_another_time_is_the_same_version(project: Path, 
     assert publish.read_results().publish_key != key
 
 
-def test_the_next_version_is_a_challenger_and_the_champion_stays(project: Path) -> None:
-    for rouge1 in (40.0, 41.0, 42.0):
-        (project / "reports/scores.json").write_text(json.dumps(make_scores(rouge1)))
-        results = publish.read_results()
-        told = publish.report(results, publish.publish(results))
-        assert ("goes on with the champion" in told) == (rouge1 > 40)
-    versions = registry.versions(connection.connect())
-    assert [(one.number, one.aliases, one.tags["rouge1"]) for one in versions] == [
-        ("3", ("challenger",), "42.00"),
-        ("2", (), "41.00"),
-        ("1", ("champion",), "40.00"),
-    ]
-
-
 def test_the_model_loads_and_answers_without_this_project(client: MlflowClient, published: Path) -> None:
     environ = {key: value for key, value in environment("").items() if key != "PYTHONPATH"}
     # Without the site module there are no .pth files, so that not even an editable install of this project is seen.

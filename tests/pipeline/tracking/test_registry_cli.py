@@ -1,14 +1,20 @@
 """The commands about versions as a user types them: what they print and how they end."""
 
 import json
+import os
+import pwd
+import socket
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from click.testing import Result
+from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from pipeline.cli import app
+from pipeline.tracking.ledger import actor
 
 
 def run(*arguments: str) -> Result:
@@ -44,6 +50,28 @@ def test_a_promotion_a_rollback_and_a_look_back(registered: Path) -> None:
     assert (done.exit_code, done.stdout) == (0, "the ledger is whole\n")
 
 
+def test_a_verdict_that_was_edited_is_told(registered: Path, client: MlflowClient) -> None:
+    """The ledger names the verdict that a promotion rests on; judging the same two again leaves that as it is."""
+    assert run("promote", "2").exit_code == 0
+    assert run("rollback").exit_code == 0
+    assert run("promote", "2").exit_code == 0
+    assert (run("ledger", "verify").exit_code, run("verify", "2").exit_code) == (0, 0)
+    evidence = json.loads(run("history", "--json").stdout.splitlines()[1])["evidence"]
+    kept = Path(client.get_run(evidence["run_id"]).info.artifact_uri) / evidence["report"]
+    true = kept.read_text()
+    try:
+        kept.write_text(true.replace('"decision": "promote"', '"decision": "keep"'))
+        for command in (("ledger", "verify"), ("verify", "2")):
+            done = run(*command)
+            assert (done.exit_code, "entry 2: its verdict promotion/2-over-1-" in done.stdout) == (1, True), done.output
+            assert "was edited" in done.stdout
+        kept.unlink()
+        done = run("ledger", "verify")
+        assert (done.exit_code, "can't be fetched" in done.stdout) == (1, True), done.output
+    finally:
+        kept.write_text(true)
+
+
 def test_a_ledger_that_was_edited_is_told_by_every_command_that_relies_on_it(registered: Path) -> None:
     with sqlite3.connect("mlflow.db") as database:
         edit = """UPDATE params SET value = replace(value, '"version":"1"', '"version":"3"')"""
@@ -63,3 +91,35 @@ def test_a_version_that_is_not_there_is_told(registered: Path) -> None:
     for command in ("promote", "rollback", "verify", "reproduce", "serve"):
         done = run(command, "9")
         assert (done.exit_code, "no version '9'" in done.stderr) == (2, True), done.output
+
+
+def test_a_claimed_name_stands_beside_the_login_and_does_not_hide_it(
+    registered: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQ2SUM_ACTOR", "the boss")
+    monkeypatch.setenv("USER", "the boss")
+    monkeypatch.setenv("LOGNAME", "the boss")
+    assert run("promote", "2").exit_code == 0
+    _, promoted = (json.loads(line) for line in run("history", "--json").stdout.splitlines())
+    login = f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
+    assert (promoted["actor"], promoted["evidence"]["claimed_actor"]) == (login, "the boss")
+    assert f"{login} (as the boss)" in run("history").stdout.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    ("address", "user", "password", "told"),
+    [
+        ("http://127.0.0.1:1", "alice", "secret", "alice"),
+        ("http://bob:secret@127.0.0.1:1", "alice", "secret", "bob"),
+        # Neither of these is shown to a server.
+        ("http://127.0.0.1:1", "alice", "", None),
+        ("sqlite:///mlflow.db", "alice", "secret", None),
+    ],
+)
+def test_the_actor_is_whom_the_server_knows(
+    monkeypatch: pytest.MonkeyPatch, address: str, user: str, password: str, told: str | None
+) -> None:
+    for name, value in (("URI", address), ("USERNAME", user), ("PASSWORD", password)):
+        monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", value)
+    monkeypatch.setenv("SEQ2SUM_ACTOR", "the boss")
+    assert actor() == (told or f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}")

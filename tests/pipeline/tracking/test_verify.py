@@ -1,3 +1,4 @@
+import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -32,9 +33,9 @@ def test_a_version_as_it_was_registered_holds_in_every_point(client: MlflowClien
     findings = verify("models:/seq2sum@champion")
     assert [finding.what for finding in findings if not finding.holds] == []
     told = {finding.what: finding.detail for finding in findings}
-    assert {"weights", "tokenizer", "config", "search", "dvc.lock", "data/split/train.parquet, as recorded"} <= set(
-        told
-    )
+    assert {"weights", "tokenizer", "config", "search", "dvc.lock"} <= set(told)
+    assert told["data/split/train.parquet"] == f"{'t' * 32}, as recorded; its bytes are not at hand"
+    assert told["data/split"].endswith(".dir, as recorded; its bytes in the work tree have it")
     assert len(told["environment lock"]) == 64
     assert told["recorded summaries"] == "20 of 20 written again byte for byte"
     assert told["files as in the ledger"] == told["files of version 1"]
@@ -101,3 +102,16 @@ def test_a_ledger_that_was_tampered_with_is_found_though_all_files_hold(client: 
         assert failing() == ["the ledger"]
     finally:
         client.set_model_version_tag("seq2sum", "1", tag, before)
+
+
+def test_data_whose_bytes_are_others_than_recorded_is_found(client: MlflowClient, published: Path) -> None:
+    planted = published / "data/split/train.parquet"
+    planted.write_bytes(b"other data")
+    try:
+        findings = {finding.what: finding for finding in verify("champion")}
+    finally:
+        planted.unlink()
+    failed = [what for what, finding in findings.items() if not finding.holds]
+    assert failed == ["data/split", "data/split/train.parquet"]
+    digest = hashlib.md5(b"other data", usedforsecurity=False).hexdigest()
+    assert findings["data/split/train.parquet"].detail == f"in the work tree its bytes have the hash {digest}"

@@ -1,0 +1,38 @@
+"""Which alias a published version gets."""
+
+import json
+from pathlib import Path
+
+from pipeline import publish
+from pipeline.tracking import connection, registry
+from tests.pipeline.tracking.project import make_scores
+
+
+def test_the_next_version_is_a_challenger_and_the_champion_stays(project: Path) -> None:
+    for rouge1 in (40.0, 41.0, 42.0):
+        (project / "reports/scores.json").write_text(json.dumps(make_scores(rouge1)))
+        results = publish.read_results()
+        told = publish.report(results, publish.publish(results))
+        assert ("goes on with the champion" in told) == (rouge1 > 40)
+    versions = registry.versions(connection.connect())
+    assert [(one.number, one.aliases, one.tags["rouge1"]) for one in versions] == [
+        ("3", ("challenger",), "42.00"),
+        ("2", (), "41.00"),
+        ("1", ("champion",), "40.00"),
+    ]
+
+
+def test_an_old_version_published_again_leaves_a_newer_challenger_and_says_so(project: Path) -> None:
+    for rouge1 in (40.0, 41.0, 42.0, 41.0):
+        (project / "reports/scores.json").write_text(json.dumps(make_scores(rouge1)))
+        results = publish.read_results()
+        published = publish.publish(results)
+    told = publish.report(results, published)
+    assert "seq2sum version 2, no alias: a newer version stays challenger (was registered before" in told
+    assert "`seq2sum promote 2` judges this one" in told
+    assert json.loads(publish.as_json(published))["aliases"] == []
+    assert [(one.number, one.aliases) for one in registry.versions(connection.connect())] == [
+        ("3", ("challenger",)),
+        ("2", ()),
+        ("1", ("champion",)),
+    ]
