@@ -104,9 +104,13 @@ def rollback(
 ) -> None:
     """Make the former champion, or the version named, champion again. Exit status: 0 done, 2 there is none to go to.
 
+    Without a version it works like an undo key: called again, it goes to the champion before that, and never back and
+    forth. With a version it takes back all that came after that version's reign.
+
     \b
-    Example:
+    Examples:
       seq2sum rollback --reason 'it writes dates that are wrong'
+      seq2sum rollback 3
     """
     with user_errors():
         from pipeline import succession
