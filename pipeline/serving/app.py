@@ -21,7 +21,7 @@ _PATH = "/invocations"
 
 def create_app(model: "PyFuncModel", allowed_hosts: list[str]) -> FastAPI:
     """MLflow's application with an answer to POST /invocations of our own."""
-    app = scoring_server.init(model)
+    app: FastAPI = scoring_server.init(model)
     app.router.routes[:] = [route for route in app.routes if getattr(route, "path", "") != _PATH]
 
     @app.post(_PATH)
