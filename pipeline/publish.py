@@ -97,7 +97,7 @@ def publish(results: Results) -> Published:
     Raises UserError if MLflow can't be reached or refuses.
     """
     _say(f"publishing to {connection.without_password(connection.tracking_uri())}")
-    client = connection.connect()
+    client = connection.connect(may_create=True)
     checkpoints = paths.CHECKPOINTS / results.train_key
     _say("the run: curves (after those that the training still sends), params, tags, scores")
     with connection.mlflow_errors(), opened_outbox(checkpoints, FOLLOWER_SECONDS) as outbox:
@@ -191,6 +191,7 @@ def report(results: Results, published: Published) -> str:
     """What the user sees at the end."""
     version = published.version
     is_champion = registry.CHAMPION in version.aliases
+    num_pairs, min_pairs = results.scores["num_pairs"], load_params(paths.PARAMS).promote.min_pairs
     state = "registered" if published.is_new else "was registered before; nothing new"
     return "\n".join(
         [
@@ -203,6 +204,11 @@ def report(results: Results, published: Published) -> str:
                 []
                 if is_champion
                 else ["           `summarize` goes on with the champion; `seq2sum promote` judges this one"]
+            ),
+            *(
+                []
+                if num_pairs >= min_pairs
+                else [f"note       {num_pairs:,} test pairs: the gate promotes nothing below {min_pairs:,}"]
             ),
             f"run        {published.run_id}",
             *(f"note       the run keeps another value of {key}" for key in published.kept_params),

@@ -60,6 +60,11 @@ def history(json_output: JsonFlag = False) -> None:
 
     With --json a line for each entry, as `ledger export` writes them. Exit status 1 if something is wrong with the
     ledger; standard error says what.
+
+    \b
+    Examples:
+      seq2sum history
+      seq2sum history --json | jq -r 'select(.action == "rollback") | [.time, .actor, .evidence.reason] | @tsv'
     """
     with user_errors():
         from pipeline import succession

@@ -1,14 +1,17 @@
 """The commands about versions as a user types them: what they print and how they end."""
 
 import json
+import shutil
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
 from pipeline.cli import app
+from tests.pipeline.tracking.project import REPO
 
 
 def run(*arguments: str) -> Result:
@@ -63,3 +66,26 @@ def test_a_version_that_is_not_there_is_told(registered: Path) -> None:
     for command in ("promote", "rollback", "verify", "reproduce", "serve"):
         done = run(command, "9")
         assert (done.exit_code, "no version '9'" in done.stderr) == (2, True), done.output
+
+
+READING = [
+    *("history", "champion", "champion --at 2026-01-31", "models", "ledger verify", "ledger export copy.jsonl"),
+    *("rollback", "promote", "verify", "reproduce", "serve", "info", "summarize"),
+]
+
+
+@pytest.mark.parametrize("uri", ["", "sqlite:///elsewhere.db"])
+@pytest.mark.parametrize("command", READING)
+def test_without_a_registry_commands_say_so_and_leave_none_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, uri: str
+) -> None:
+    shutil.copy(REPO / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_REGISTRY_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    done = CliRunner().invoke(app, command.split(), input="A text.")
+    missing = uri.removeprefix("sqlite:///") or "mlflow.db"
+    assert (done.exit_code, f"No model is registered here: there is no {missing}." in done.stderr) == (2, True), (
+        done.output
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
