@@ -9,14 +9,14 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline import paths, record
 from pipeline.decoding import decode
 from pipeline.promotion_page import write_page
-from pipeline.promotion_report import write_promotion
+from pipeline.promotion_report import differing, write_promotion
 from pipeline.tracking import championship, connection, registry, runs
 from pipeline.tracking.championship import ChampionChangedError
 from pipeline.tracking.ledger import Ledger
@@ -59,6 +59,7 @@ class Side(NamedTuple):
     seconds_per_document: float
     num_bytes: int
     rescored: bool
+    made_from: Mapping[str, str]
 
 
 def promote(name: str = registry.CHALLENGER) -> Promotion:
@@ -117,6 +118,7 @@ def _judge_and_record(
         "metric_signature": ours.scores.signature,
         "rescored": [side.version.number for side in (ours, theirs) if side.rescored],
         "params": params.promote.model_dump(),
+        "differs": differing(theirs.made_from, ours.made_from),
     }
     differences = ours.measures.rouge[:, 0] - theirs.measures.rouge[:, 0]
     folder = paths.PROMOTIONS / f"{challenger.number}-over-{champion.number}"
@@ -145,7 +147,7 @@ def _sides(
     documents, references = [pair.document for pair in pairs], [pair.summary for pair in pairs]
     device, threads = str(use_hardware()), int(os.environ.get("SEQ2SUM_THREADS") or len(os.sched_getaffinity(0)))
     num_timed = min(len(documents), params.promote.latency_documents)
-    texts, costs = {}, {}
+    texts, costs, made_from = {}, {}, {}
     for version in versions:
         folder = registry.fetch(version, temporary / version.number)
         model = folder / "artifacts" / paths.MODEL.name
@@ -155,6 +157,7 @@ def _sides(
         assert decoded.seconds is not None
         costs[version.number] = (decoded.seconds / num_timed, sum(file.stat().st_size for file in model.iterdir()))
         recorded = folder / "artifacts" / record.FOLDER
+        made_from[version.number] = record.made_from(recorded)
         texts[version.number] = record.recorded_hypotheses(recorded) if is_recorded else decoded.summaries
     scores = score_systems(texts, references, params.evaluate.rouge, num_workers())
     return [
@@ -165,6 +168,7 @@ def _sides(
             measure(documents, references, texts[version.number], scores[version.number].values),
             *costs[version.number],
             version.tags.get("test_set_sha256") != test_set,
+            made_from[version.number],
         )
         for version in versions
     ]

@@ -109,20 +109,6 @@ def test_the_run_holds_curves_scores_params_inputs_files_and_origin(client: Mlfl
     assert reports == {"reports/scores.json", "reports/hypotheses.parquet"}
 
 
-def test_what_goes_on_is_told_step_by_step(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    results = publish.read_results()
-    publish.publish(results)
-    steps = capsys.readouterr().err
-    places = [
-        steps.index(part) for part in ("publishing to sqlite", "the run: curves", "its record", "sending the model")
-    ]
-    assert places == sorted(places)
-    publish.publish(results)
-    steps = capsys.readouterr().err
-    assert "the version is registered already" in steps
-    assert "sending the model" not in steps
-
-
 def test_publishing_again_changes_nothing(client: MlflowClient) -> None:
     before = contents(client)
     results = publish.read_results()
