@@ -160,6 +160,8 @@ def plain_lines(found: "list[Summary]", best: int | None) -> str:
 def models(json_output: JsonFlag = False) -> None:
     """List the registered model's versions: aliases, ROUGE, when and from which commit. Exit status 2 if there is none.
 
+    After a commit "+ uncommitted changes" says that code or params were not quite those of that commit.
+
     \b
     Example:
       seq2sum models --json
@@ -167,7 +169,6 @@ def models(json_output: JsonFlag = False) -> None:
     with user_errors():
         from pipeline.tracking import connection, registry
 
-        connection.require_registry()
         found = registry.versions(connection.connect())
         if not found:
             raise UserError(f"No version of {connection.model_name()!r} is registered. Make one with `make run`.")
@@ -186,7 +187,9 @@ def models_table(versions: "list[Version]") -> str:
         rouge = (tags.get("rouge1", "-"), tags.get("rouge2", "-"), tags.get("rougeL", "-"))
         when = datetime.fromtimestamp(version.created_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
         aliases = ", ".join(version.aliases) or "-"
-        rows.append((version.name, version.number, aliases, *rouge, when, tags.get("git_sha", "-")[:10]))
+        changed = " + uncommitted changes" if tags.get("git_dirty") == "true" else ""
+        commit = tags.get("git_sha", "-")[:10] + changed
+        rows.append((version.name, version.number, aliases, *rouge, when, commit))
     return columns(rows)
 
 

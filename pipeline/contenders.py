@@ -4,7 +4,7 @@ import contextlib
 import os
 import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +30,7 @@ class Contender(NamedTuple):
     """A version with its summaries of the test pairs. ``rescored``: it wrote them just now; they were not recorded.
 
     ``seconds``: per document, of each group of some documents, shape (groups,); the same groups for every contender.
+    ``made_from``: as :func:`pipeline.record.made_from` has it.
     """
 
     version: registry.Version
@@ -39,6 +40,7 @@ class Contender(NamedTuple):
     seconds: NDArray[np.float64]
     num_bytes: int
     rescored: bool
+    made_from: Mapping[str, str]
 
 
 def contenders(
@@ -78,6 +80,7 @@ def contenders(
             of_version,
             sum(file.stat().st_size for file in (folders[version.number] / "artifacts" / paths.MODEL.name).iterdir()),
             version.number in rescored,
+            record.made_from(folders[version.number] / "artifacts" / record.FOLDER),
         )
         for version, of_version in zip(versions, seconds, strict=True)
     ]

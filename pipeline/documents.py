@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from seq2sum.data.sources.fields import describe_kind
 from seq2sum.errors import UserError
 
 
@@ -40,7 +41,7 @@ def read_documents(name: str, lines: bool) -> list[Document]:
         documents = [Document(name, text)]
     for document in documents:
         if not document.text.strip():
-            raise UserError(f"{document.source}: no text to summarize.")
+            raise UserError(f"{document.source}: empty. Remove it, or put its text there.")
     return documents
 
 
@@ -66,5 +67,5 @@ def _jsonl_document(source: str, line: str) -> str:
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(f'{source}: expected a JSON object with a field "document".') from error
     if not isinstance(document, str):
-        raise UserError(f'{source}: the field "document" is not text.')
+        raise UserError(f'{source}: the field "document" is {describe_kind(document)}, not text.')
     return document

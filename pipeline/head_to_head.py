@@ -62,7 +62,7 @@ def _judged(name: str, pairs: Sequence[Pair], params: Params) -> tuple[Sequence[
 
 
 def comparison_table(compared: HeadToHead, params: PromoteParams) -> str:
-    """For a terminal; the table is Markdown too."""
+    """For a terminal."""
     evidence = compared.evidence
     gains = evidence.rouge
     rows = [

@@ -4,13 +4,16 @@ import glob
 import io
 import random
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tqdm import tqdm
+
 from pipeline.lineage import flat, flat_params
 from pipeline.preset import round_trip_yaml
-from pipeline.sizing import SAMPLE_PAIRS, Choice, Corpus, choices, for_trial, seconds, warnings
+from pipeline.sizing import SAMPLE_PAIRS, TRIAL, Choice, Corpus, choices, for_trial, seconds, warnings
 from seq2sum.config import Params
 from seq2sum.data.columns import Columns, find_columns
 from seq2sum.data.sources.files import FilePairs
@@ -74,7 +77,10 @@ def plan(
     if trial:
         chosen = for_trial(chosen)
     time = seconds(chosen, present.train.batch_tokens)
-    return Plan(source, columns, corpus.num_pairs, chosen, flat_params(params), time, warnings(corpus))
+    told = warnings(
+        corpus, TRIAL["ingest.max_pairs"] if trial else None, present.split.test_share, present.promote.min_pairs
+    )
+    return Plan(source, columns, corpus.num_pairs, chosen, flat_params(params), time, told)
 
 
 def replaced(plan: Plan) -> list[str]:
@@ -88,7 +94,8 @@ def _read(source: FilesSource) -> Corpus:
     rng = random.Random(_SEED)
     sample: list[tuple[str, str]] = []
     num_pairs = 0
-    for pair in FilePairs(source).pairs(None):
+    pairs = tqdm(FilePairs(source).pairs(None), "init", unit=" pairs", mininterval=1, disable=not sys.stderr.isatty())
+    for pair in pairs:
         if pair.document.strip() and pair.summary.strip():
             num_pairs += 1
             place = len(sample) if num_pairs <= SAMPLE_PAIRS else rng.randrange(num_pairs)

@@ -41,10 +41,9 @@ def read_labelled(files: Sequence[Path], document: str | None, summary: str | No
         wanted = [columns.document, columns.summary, *([ID] if has_id else [])]
         for number, row in read_rows(path, wanted):
             text, reference = (as_text(row[name], f"{path}:{number}: {name!r}") for name in wanted[:2])
-            if not text.strip() or not reference.strip():
-                raise UserError(
-                    f"{path}:{number}: no text in {columns.document!r} or {columns.summary!r}. Remove the row."
-                )
+            for name, found in zip(wanted, (text, reference), strict=False):
+                if not found.strip():
+                    raise UserError(f"{path}:{number}: {name!r} is empty. Fill it or remove the row.")
             name = f"{path}:{number}"
             pairs.append(Pair(str(row[ID]) if has_id else name, name, text, reference))
     return pairs

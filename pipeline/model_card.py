@@ -31,7 +31,7 @@ Licence: {data_card.get("licence") or "not stated by the source; find out before
 
 F1 × 100 with 95 % intervals; the last row is a paired bootstrap test.
 
-{scores_table(scores)}
+{scores_table(scores, markdown=True)}
 
 {numbers}
 

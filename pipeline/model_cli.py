@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from tqdm import tqdm
 
 from pipeline.cli_errors import user_errors
 from pipeline.named_model import CHAMPION, model_folder, named_model
@@ -66,7 +67,9 @@ def explain(
             summarizer = Summarizer.load(folder, str(use_hardware()))
         if summary is None and summarizer.search is None:
             raise UserError(f"{folder}: has no search settings (search.json), so give the --summary to explain.")
-        for document in documents:
+        # The results go to standard output one by one, where on a terminal they tell of the progress themselves.
+        is_silent = not sys.stderr.isatty() or sys.stdout.isatty() or len(documents) < 2
+        for document in tqdm(documents, "explain", unit="doc", mininterval=1, disable=is_silent):
             wanted: str | tuple[int, ...]
             if summary is not None:
                 wanted = summary

@@ -45,6 +45,7 @@ def model_info(named: NamedModel) -> dict[str, Any]:
             "scores": {kind: float(tags[kind]) for kind in ("rouge1", "rouge2", "rougeL", "rougeLsum") if kind in tags},
             "signature": tags.get("metric_signature"),
             "commit": tags.get("git_sha"),
+            "uncommitted_changes": tags.get("git_dirty") == "true",
         }
     return found
 
@@ -63,10 +64,11 @@ def info_text(found: dict[str, Any]) -> str:
         registered = found["registered"]
         scores = ", ".join(f"{kind} {value:.2f}" for kind, value in registered["scores"].items()) or "none"
         aliases = ", ".join(registered["aliases"]) or "no alias"
+        changed = " + uncommitted changes" if registered["uncommitted_changes"] else ""
         rows += [
             ("registered", f"{registered['name']} version {registered['version']} ({aliases})"),
             ("scores", f"{scores} · {registered['signature'] or 'no signature'}"),
-            ("commit", registered["commit"] or "not in a git repository"),
+            ("commit", (registered["commit"] or "not in a git repository") + changed),
         ]
     return columns(rows)
 

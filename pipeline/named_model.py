@@ -58,7 +58,6 @@ def named_model(name: str) -> Iterator[NamedModel]:
         return
     from pipeline.tracking import connection, registry
 
-    connection.require_registry()
     with tempfile.TemporaryDirectory(prefix="seq2sum-") as temporary:
         client = connection.connect()
         with connection.mlflow_errors():

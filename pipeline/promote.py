@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pipeline import paths
 from pipeline.contenders import contenders
 from pipeline.promotion_page import write_page
-from pipeline.promotion_report import VERDICT, write_promotion
+from pipeline.promotion_report import VERDICT, differing, write_promotion
 from pipeline.tracking import championship, connection, registry, runs
 from pipeline.tracking.championship import ChampionChangedError
 from pipeline.tracking.ledger import Ledger
@@ -102,6 +102,7 @@ def _judge_and_record(
         "metric_signature": ours.scores.signature,
         "rescored": [side.version.number for side in (ours, theirs) if side.rescored],
         "params": params.promote.model_dump(),
+        "differs": differing(theirs.made_from, ours.made_from),
     }
     differences = ours.measures.rouge[:, 0] - theirs.measures.rouge[:, 0]
     folder = paths.PROMOTIONS / f"{challenger.number}-over-{champion.number}"

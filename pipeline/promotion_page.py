@@ -34,7 +34,7 @@ def write_page(
     try:
         if read_results().publish_key != challenger.tags.get(registry.PUBLISH_KEY_TAG):
             raise UserError(f"{paths.REPORTS}/ is of another model than version {challenger.number}.")
-        facts = with_champion(read_facts(), read_json(folder / VERDICT), summaries, scores, params.evaluate)
+        facts = with_champion(read_facts(params.train), read_json(folder / VERDICT), summaries, scores, params.evaluate)
         write_text(folder / PAGE, render(facts, chosen_samples(facts, params.report.num_samples)))
     except UserError as error:
         print(f"no {folder / PAGE}: {error}", file=sys.stderr)

@@ -1,6 +1,6 @@
 """The gate's verdict as files: JSON for machines, Markdown for people, and the plot of the score differences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,8 @@ def write_promotion(
 ) -> None:
     """Writes ``verdict.json``, ``verdict.md`` and ``differences.png``, all or none.
 
-    ``facts`` holds at least challenger, champion, model and metric_signature; ``differences`` the challenger's ROUGE-1
-    less the champion's, shape (pairs,).
+    ``facts`` holds at least challenger, champion, model, metric_signature and differs (:func:`differing`);
+    ``differences`` the challenger's ROUGE-1 less the champion's, shape (pairs,).
     """
     content = {
         **facts,
@@ -46,6 +46,15 @@ def write_promotion(
         write_json(beside / VERDICT, content)
         write_text(beside / "verdict.md", _markdown(facts, evidence, verdict))
         save_png(score_differences_figure(differences, gains), beside / "differences.png")
+
+
+def differing(champion: Mapping[str, str], challenger: Mapping[str, str]) -> list[dict[str, str | None]]:
+    """What two versions were not made from alike, a row each; None for what one of them does not have."""
+    return [
+        {"what": key, "champion": champion.get(key), "challenger": challenger.get(key)}
+        for key in dict.fromkeys([*champion, *challenger])
+        if champion.get(key) != challenger.get(key)
+    ]
 
 
 def _markdown(facts: Mapping[str, Any], evidence: Evidence, verdict: Verdict) -> str:
@@ -66,9 +75,20 @@ def _markdown(facts: Mapping[str, Any], evidence: Evidence, verdict: Verdict) ->
             "",
             *checks,
             "",
+            *_differences(facts["differs"]),
+            "",
             f"{evidence.num_pairs:,} test pairs · {facts['metric_signature']}",
             "",
             "![differences](differences.png)",
             "",
         ]
     )
+
+
+def _differences(rows: Sequence[Mapping[str, str | None]]) -> list[str]:
+    if not rows:
+        return ["Params and data of the two are the same."]
+    cells = ([one["what"], one["champion"] or "–", one["challenger"] or "–"] for one in rows)
+    # A pipe would end the cell.
+    lines = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in cells]
+    return ["| params and data | champion | challenger |", "| --- | --- | --- |", *lines]

@@ -85,9 +85,14 @@ def read_results() -> Results:
 
 
 def publish(results: Results) -> Published:
-    """Brings MLflow up to ``results``. Raises UserError if MLflow can't be reached or refuses."""
-    client = connection.connect()
+    """Brings MLflow up to ``results``; standard error tells each step.
+
+    Raises UserError if MLflow can't be reached or refuses.
+    """
+    _say(f"publishing to {connection.without_password(connection.tracking_uri())}")
+    client = connection.connect(may_create=True)
     checkpoints = paths.CHECKPOINTS / results.train_key
+    _say("the run: curves (after those that the training still sends), params, tags, scores")
     with connection.mlflow_errors(), opened_outbox(checkpoints, FOLLOWER_SECONDS) as outbox:
         started = time.time_ns() // 1_000_000 - round(1000 * results.train.get("wall_seconds", 0))
         run_id = runs.find_or_make_run(client, results.train_key, started)
@@ -108,6 +113,7 @@ def publish(results: Results) -> Published:
         runs.log_changed_metrics(client, run_id, result_metrics(results), results.last_step)
         version = registry.find_version(client, results.publish_key)
         is_new = version is None
+        _say("the version is registered already" if version else "the run: reports and other files")
         if version is None:
             _upload_files(client, run_id, results.data)
             version = _add_version(client, run_id, results, origin)
@@ -116,6 +122,11 @@ def publish(results: Results) -> Published:
         client.set_terminated(run_id, "FINISHED", run.info.end_time)
     version = version._replace(aliases=version.aliases or ((alias,) if alias else ()))
     return Published(run_id, run.info.experiment_id, version, is_new, kept_params)
+
+
+def _say(step: str) -> None:
+    """Standard error tells what goes on: a version takes half a minute or more."""
+    print(step, "…", file=sys.stderr, flush=True)
 
 
 def result_metrics(results: Results) -> dict[str, float]:
@@ -159,7 +170,9 @@ def _add_version(client: "MlflowClient", run_id: str, results: Results, origin: 
         **{rouge: f"{scores[0]:.2f}" for rouge, scores in model.items()},
         registry.PUBLISH_KEY_TAG: results.publish_key,
     }
+    _say("the version: its record, with the profile of the test split and summaries made anew")
     with record.record_folder(results.scores, facts) as folder:
+        _say("the version: sending the model, loading it once on trial, hashing what arrived")
         folders = {paths.MODEL.name: paths.MODEL, record.FOLDER: folder}
         card = (folder / record.CARD).read_text(encoding="utf-8")
         registry.add_version(run_id, folders, results.search, results.last_step, version_tags, card)
@@ -172,6 +185,7 @@ def report(results: Results, published: Published) -> str:
     """What the user sees at the end."""
     version = published.version
     is_champion = registry.CHAMPION in version.aliases
+    num_pairs, min_pairs = results.scores["num_pairs"], load_params(paths.PARAMS).promote.min_pairs
     state = "registered" if published.is_new else "was registered before; nothing new"
     named = "" if registry.CHALLENGER in version.aliases else f" {version.number}"
     return "\n".join(
@@ -185,6 +199,11 @@ def report(results: Results, published: Published) -> str:
                 []
                 if is_champion
                 else [f"           `summarize` goes on with the champion; `seq2sum promote{named}` judges this one"]
+            ),
+            *(
+                []
+                if num_pairs >= min_pairs
+                else [f"note       {num_pairs:,} test pairs: the gate promotes nothing below {min_pairs:,}"]
             ),
             f"run        {published.run_id}",
             *(f"note       the run keeps another value of {key}" for key in published.kept_params),
@@ -236,7 +255,6 @@ def main() -> int:
     is_json = parser.parse_args().json
     try:
         results = read_results()
-        print("publishing to", connection.without_password(connection.tracking_uri()), file=sys.stderr)
         published = publish(results)
         print(as_json(published) if is_json else report(results, published))
     except UserError as error:

@@ -133,6 +133,13 @@ def read_sample(folder: Path) -> list[Sample]:
     return [Sample(**json.loads(line)) for line in lines if line]
 
 
+def made_from(folder: Path) -> dict[str, str]:
+    """What the version in a record was made from: its params but the gate's and the report's, and its data's md5s."""
+    params, facts = lineage.flat_params(folder / paths.PARAMS.name), read_json(folder / PROVENANCE)
+    ours = {key: value for key, value in params.items() if key.partition(".")[0] not in ("promote", "report")}
+    return ours | dict(facts["data"])
+
+
 def recorded_hypotheses(folder: Path) -> list[str]:
     """The summaries that the version was judged by, in the order of its test set."""
     return list(read_outputs(folder / OUTPUTS).hypotheses[MODEL])

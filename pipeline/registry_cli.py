@@ -60,6 +60,11 @@ def history(json_output: JsonFlag = False) -> None:
 
     With --json a line for each entry, as `ledger export` writes them. Exit status 1 if something is wrong with the
     ledger; standard error says what.
+
+    \b
+    Examples:
+      seq2sum history
+      seq2sum history --json | jq -r 'select(.action == "rollback") | [.time, .actor, .evidence.reason] | @tsv'
     """
     with user_errors():
         from pipeline import succession
@@ -104,9 +109,13 @@ def rollback(
 ) -> None:
     """Make the former champion, or the version named, champion again. Exit status: 0 done, 2 there is none to go to.
 
+    Without a version it works like an undo key: called again, it goes to the champion before that, and never back and
+    forth. With a version it takes back all that came after that version's reign.
+
     \b
-    Example:
+    Examples:
       seq2sum rollback --reason 'it writes dates that are wrong'
+      seq2sum rollback 3
     """
     with user_errors():
         from pipeline import succession

@@ -183,11 +183,20 @@ def _script(summaries: Sequence[str]) -> Iterator[Choice]:
         yield Choice(key, "unicode" if unread > MUCH_UNREAD else "rouge", reason)
 
 
-def warnings(corpus: Corpus) -> list[str]:
-    """What a person should know before training."""
+def warnings(corpus: Corpus, max_pairs: int | None, test_share: float, min_pairs: int) -> list[str]:
+    """What a person should know before training. ``min_pairs``: those of the test split that the gate asks for."""
+    found = []
     if corpus.num_pairs < ENOUGH_PAIRS:
-        return [
+        found.append(
             f"{corpus.num_pairs:,} pairs: enough to see it run, few for summaries that are better than the first words "
             f"of a document. From about {ENOUGH_PAIRS:,} on it gets useful."
-        ]
-    return []
+        )
+    in_all = round(test_share * corpus.num_pairs)
+    num_test = min(in_all, round(test_share * max_pairs)) if max_pairs else in_all
+    if num_test < min_pairs:
+        without = f" Without --trial there are about {in_all:,}." if num_test < in_all else ""
+        found.append(
+            f"About {num_test:,} test pairs: the first version becomes champion, but no other will take over, since "
+            f"`seq2sum promote` wants {min_pairs:,} (promote.min_pairs).{without}"
+        )
+    return found

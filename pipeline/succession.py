@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.tracking import championship, connection, registry
-from pipeline.tracking.chain import Entry, champion_at, problems
+from pipeline.tracking.chain import Entry, champion_at, line_of_champions, problems
 from pipeline.tracking.championship import ChampionChangedError
 from pipeline.tracking.ledger import Ledger, anchors_of, checked_entries
 from pipeline.tracking.verdicts import verdict_problem
@@ -94,7 +94,8 @@ def parse_moment(text: str) -> datetime:
 def roll_back(name: str | None, reason: str) -> Entry:
     """Makes the version ``name``, or the champion before the present one, champion again; the entry that says so.
 
-    Its files are checked first. Raises UserError if there is none, or if files or ledger were tampered with.
+    Which one was before is what :func:`pipeline.tracking.chain.line_of_champions` says. Its files are checked first.
+    Raises UserError if there is none, or if files or ledger were tampered with.
     """
     client = connection.connect()
     with connection.mlflow_errors():
@@ -122,15 +123,15 @@ def roll_back(name: str | None, reason: str) -> Entry:
 
 
 def _before(entries: Sequence[Entry], champion: str | None) -> str:
-    """The champion that ``champion`` took over from when it came up, rollbacks to it apart; the last one if none is."""
+    """The champion before ``champion`` in the line of champions; the last one if there is none at present."""
+    line = line_of_champions(entries)
     if champion is None:
-        return next(entry.version for entry in reversed(entries) if entry.version is not None)
-    came_up = next(
-        (entry for entry in reversed(entries) if entry.version == champion and entry.action != "rollback"), None
-    )
-    if came_up is None or came_up.previous is None:
-        raise UserError(f"there was no champion before version {champion}. Name the version to go to.")
-    return came_up.previous
+        return line[-1]
+    if len(line) < 2:
+        others = sorted({entry.version for entry in entries if entry.version and entry.version != champion}, key=int)
+        named = f" Name one that was champion: {', '.join(others)}." if others else ""
+        raise UserError(f"there was no champion before version {champion}.{named}")
+    return line[-2]
 
 
 def _ledger(client: "MlflowClient") -> Ledger:

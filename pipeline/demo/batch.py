@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path, PurePath
 
+from seq2sum.data.sources.fields import describe_kind
 from seq2sum.data.sources.rows import read_rows
 from seq2sum.errors import UserError
 
@@ -25,7 +26,8 @@ def read_documents(name: str, content: bytes, column: str) -> list[str]:
         try:
             for number, row in read_rows(path, [column]):
                 if not isinstance(row[column], str):
-                    raise UserError(f"{path}, line {number}: no text under {column!r}.")
+                    kind = describe_kind(row[column])
+                    raise UserError(f"{path}, line {number}: {column!r} is {kind}, not text.")
                 documents.append(row[column])
         except UserError as error:
             raise UserError(str(error).replace(str(path), name)) from error

@@ -24,7 +24,9 @@ def show_results(tree: Path, published: dict[str, Any]) -> None:
     """Artifacts of what the stages made and of where it was published."""
     scores = read_json(tree / paths.SCORES)
     version = f"{published['name']} version {published['version']}"
-    create_markdown_artifact(f"# {version}\n\n{scores_table(scores)}\n\n{scores['verdict']}\n", key="scores")
+    create_markdown_artifact(
+        f"# {version}\n\n{scores_table(scores, markdown=True)}\n\n{scores['verdict']}\n", key="scores"
+    )
     with (tree / paths.SAMPLES).open(encoding="utf-8") as lines:
         samples = [json.loads(line) for line in islice(lines, _NUM_SAMPLES)]
     create_table_artifact(samples, key="samples", description=f"what {version} writes of test documents")

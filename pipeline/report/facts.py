@@ -10,6 +10,7 @@ from typing import Any
 from pipeline import paths
 from pipeline.jsonfile import read_json
 from pipeline.tracking.journal import Point, read_journal
+from seq2sum.config import TrainParams
 from seq2sum.data.pairs import read_pairs
 from seq2sum.errors import UserError
 from seq2sum.evaluation.system_outputs import SystemOutputs, read_outputs
@@ -35,8 +36,8 @@ _HISTOGRAMS = ("document_words", "summary_words", "novelty")
 
 @dataclass(frozen=True)
 class Facts:
-    """``numbers`` holds the JSON reports by name: scores, train, data, split, card, search, model and, beside a
-    champion, the gate's verdict.
+    """``numbers`` holds the JSON reports by name: scores, train, data, split, card, search, model, the
+    settings of the training and, beside a champion, the gate's verdict.
 
     ``histograms`` are the columns of the data's plots, ``documents`` those of the test split, in the order of
     ``outputs``, and ``hashes`` the md5 of each file of ``LINEAGE``.
@@ -50,8 +51,11 @@ class Facts:
     hashes: Mapping[Path, str]
 
 
-def read_facts() -> Facts:
-    """Raises UserError naming the file that is missing or damaged, or does not go with the others."""
+def read_facts(train: TrainParams) -> Facts:
+    """``train``: the settings that the files were made with.
+
+    Raises UserError naming the file that is missing or damaged, or does not go with the others.
+    """
     outputs = read_outputs(paths.HYPOTHESES)
     pairs = list(read_pairs(paths.TEST_PAIRS))
     if [pair.id for pair in pairs] != list(outputs.ids):
@@ -66,7 +70,7 @@ def read_facts() -> Facts:
         "model": paths.MODEL / "model.json",
     }
     return Facts(
-        numbers={name: read_json(path) for name, path in files.items()},
+        numbers={name: read_json(path) for name, path in files.items()} | {"settings": train.model_dump(mode="json")},
         histograms={name: _columns(paths.DATA_PLOTS / f"{name}.csv") for name in _HISTOGRAMS},
         journal=read_journal(paths.JOURNAL),
         outputs=outputs,

@@ -47,6 +47,7 @@ def render(facts: Facts, samples: Mapping[str, Sequence[Sample]]) -> str:
         samples=samples,
         num_zero=int((facts.outputs.scores[MODEL].values["rouge1"] == 0).sum()),
         hashes=facts.hashes,
+        setting_keys=_leaves({name: one for name, one in facts.numbers["settings"].items() if name != "model"}),
         raw=json.dumps(facts.numbers, indent=1, sort_keys=True, ensure_ascii=False),
     )
 
@@ -55,6 +56,15 @@ def _system_names(numbers: Mapping[str, Any]) -> dict[str, str]:
     names = system_names(numbers["scores"])
     beside = {CHAMPION: f"champion v{numbers['gate']['champion']}"} if "gate" in numbers else {}
     return {MODEL: names.pop(MODEL), **beside, **names}
+
+
+def _leaves(settings: Mapping[str, Any], above: str = "") -> list[str]:
+    """The dotted keys of all values."""
+    return [
+        key
+        for name, one in settings.items()
+        for key in (_leaves(one, f"{above}{name}.") if isinstance(one, Mapping) else [f"{above}{name}"])
+    ]
 
 
 def _value_of(numbers: Mapping[str, Any]) -> Callable[[str, str], Markup]:

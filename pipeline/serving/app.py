@@ -1,13 +1,38 @@
 """Serves a registered version over HTTP: MLflow's scoring server behind limits of size and of who it answers to."""
 
+import asyncio
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mlflow.pyfunc
+from fastapi import FastAPI, Request, Response
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from mlflow.pyfunc import scoring_server
 
+from pipeline.serving.invocations import answer
 from pipeline.serving.limits import TooLarge
+
+if TYPE_CHECKING:
+    from mlflow.pyfunc import PyFuncModel
+
+_PATH = "/invocations"
+
+
+def create_app(model: "PyFuncModel", allowed_hosts: list[str]) -> FastAPI:
+    """MLflow's application with an answer to POST /invocations of our own."""
+    app: FastAPI = scoring_server.init(model)
+    app.router.routes[:] = [route for route in app.routes if getattr(route, "path", "") != _PATH]
+
+    @app.post(_PATH)
+    async def invocations(request: Request) -> Response:
+        body, content_type = await request.body(), request.headers.get("content-type", "")
+        status, text = await asyncio.to_thread(answer, model, body, content_type)
+        return Response(text, status, media_type="application/json")
+
+    app.add_middleware(TooLarge)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts)
+    return app
 
 
 def serve(folder: Path, host: str, port: int, allowed_hosts: list[str]) -> None:
@@ -15,7 +40,5 @@ def serve(folder: Path, host: str, port: int, allowed_hosts: list[str]) -> None:
     import uvicorn
 
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
-    app = scoring_server.init(mlflow.pyfunc.load_model(str(folder)))
-    app.add_middleware(TooLarge)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts)
+    app = create_app(mlflow.pyfunc.load_model(str(folder)), allowed_hosts)
     uvicorn.run(app, host=host, port=port, log_level="info")

@@ -13,7 +13,7 @@ from seq2sum.files import write_text
 
 def report(params: Params) -> None:
     """Writes the report."""
-    facts = read_facts()
+    facts = read_facts(params.train)
     write_text(paths.REPORT, render(facts, chosen_samples(facts, params.report.num_samples)))
     print(f"{paths.REPORT} shows what was found.", flush=True)
 

@@ -108,3 +108,24 @@ def champion_at(entries: Sequence[Entry], moment: datetime) -> Entry | None:
     """The entry that made the champion of a moment, or None where there was none yet."""
     until = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     return next((entry for entry in reversed(entries) if entry.time <= until), None)
+
+
+def line_of_champions(entries: Sequence[Entry]) -> list[str]:
+    """The champions that plain rollbacks would go back through, the present or last one at the end: an undo stack.
+
+    Whatever makes a new champion puts it on top. A rollback takes off what came after its version; to a version that
+    was taken off, it brings back the line of that version's last reign.
+    """
+    line: list[str] = []
+    line_when_champion: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry.version is None or line[-1:] == [entry.version]:
+            continue
+        if entry.action != "rollback":
+            line = [*line, entry.version]
+        elif entry.version in line:
+            line = line[: len(line) - line[::-1].index(entry.version)]
+        else:
+            line = line_when_champion.get(entry.version, [entry.version])
+        line_when_champion[entry.version] = line
+    return line

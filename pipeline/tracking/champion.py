@@ -56,7 +56,6 @@ def _embedded_folder(alias: str) -> Path | None:
 
 
 def _downloaded_folder(alias: str, temporary: str) -> Path:
-    connection.require_registry()
     client = connection.connect()
     from mlflow.artifacts import download_artifacts
 

@@ -49,19 +49,23 @@ def artifact_location(experiment: str) -> str | None:
 
 
 def require_registry() -> None:
-    """Raises UserError if the registry would be a file that is not there: asking MLflow would make it."""
-    if registry_uri() == EMBEDDED_URI and not os.path.exists(EMBEDDED_FILE):
+    """Raises UserError if the registry would be a database file that is not there: asking MLflow would make it."""
+    uri = registry_uri()
+    database = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not database.exists():
         raise UserError(
-            f"No model is registered here: there is no {EMBEDDED_FILE}. Make one with `make run`, name a registry with "
+            f"No model is registered here: there is no {database}. Make one with `make run`, name a registry with "
             "MLFLOW_TRACKING_URI, or give a model folder with --model."
         )
 
 
-def connect() -> "MlflowClient":
-    """A client whose servers are known to answer.
+def connect(*, may_create: bool = False) -> "MlflowClient":
+    """A client whose servers are known to answer. A database file that is missing is made only if ``may_create``.
 
-    Raises UserError when they don't within ANSWER_SECONDS, or refuse.
+    Raises UserError when they don't answer within ANSWER_SECONDS, or refuse, and where there is no database.
     """
+    if not may_create:
+        require_registry()
     os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")

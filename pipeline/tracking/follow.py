@@ -123,7 +123,7 @@ def follow(folder: Path, train_key: str, trainer: Trainer) -> None:
                 sample_at = time.monotonic() + SAMPLE_SECONDS
             pause = POLL_SECONDS
             try:
-                live = live or LiveRun(connection.connect(), train_key, trainer)
+                live = live or LiveRun(connection.connect(may_create=True), train_key, trainer)
                 live.send(outbox)
                 if outcome:
                     live.close(outcome)

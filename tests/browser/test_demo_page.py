@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,6 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from seq2sum.activations import reading_activations
 from seq2sum.explain import explain
 from seq2sum.summarize import Summarizer
 from tests.demo.served import SEARCH, TEXT, Served
@@ -54,6 +56,23 @@ def requests(page: Chrome) -> list[str]:
     return [one["params"]["request"]["url"] for one in found if one["method"] == "Network.requestWillBeSent"]
 
 
+def posted(page: Chrome, path: str) -> list[dict[str, Any]]:
+    """What the page sent there since it was opened, or since this was last asked."""
+    found = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
+    sent = [one["params"]["request"] for one in found if one["method"] == "Network.requestWillBeSent"]
+    return [json.loads(one["postData"]) for one in sent if urlsplit(one["url"]).path == path]
+
+
+def tab_to(page: Chrome, is_there: Callable[[WebElement], bool]) -> WebElement:
+    """Presses Tab until the element that has the focus is the one wanted; it."""
+    for _ in range(40):
+        if is_there(page.switch_to.active_element):
+            break
+        ActionChains(page).send_keys(Keys.TAB).perform()
+    assert is_there(page.switch_to.active_element)
+    return page.switch_to.active_element
+
+
 def tinted(page: Chrome) -> dict[str, float]:
     """The parts of the document that are tinted, and how much."""
     script = """return [...document.querySelectorAll('#text span')].map(
@@ -76,6 +95,7 @@ def test_a_pasted_text_becomes_a_summary_that_explains_itself(page: Chrome, serv
     ActionChains(page).move_to_element(words[copied]).perform()
     assert get(page, "#detail").text.startswith(f"{found.words[copied].text}: copied")
     sources = {position for position, weight in found.words[copied].sources if weight >= 0.01}
+    assert sources
     places = [found.source_spans[position] for position in sources]
     assert all(any(TEXT[start:end] in text for text in tinted(page)) for start, end in places)
     before = tinted(page)
@@ -99,27 +119,33 @@ def test_a_pasted_text_becomes_a_summary_that_explains_itself(page: Chrome, serv
     assert [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
-def test_nothing_is_wider_than_the_screen_and_no_word_is_cut(page: Chrome, width: str) -> None:
-    summarize(page, TEXT + " " + "x" * 300)
+def test_nothing_is_wider_than_the_screen_and_no_word_is_cut(page: Chrome) -> None:
+    words = summarize(page, TEXT + " " + "x" * 300)
     overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.execute_script(overflow) <= 0
+    for box, inside in (("#words", words), ("#text", page.find_elements(By.CSS_SELECTOR, "#text span"))):
+        assert page.execute_script("return arguments[0].scrollWidth - arguments[0].clientWidth", get(page, box)) <= 0
+        right = get(page, box).rect["x"] + get(page, box).rect["width"]
+        assert inside
+        assert all(one.rect["x"] + one.rect["width"] <= right + 1 for one in inside)
+
+
+def test_the_summary_is_beside_the_text_on_a_desktop_and_below_it_on_a_telephone(page: Chrome, width: str) -> None:
+    summarize(page)
     form, result = get(page, "#form").rect, get(page, "#result").rect
     is_beside = result["x"] >= form["x"] + form["width"]
     assert is_beside == (width == "desktop")
     assert is_beside or result["y"] >= form["y"] + form["height"]
 
 
-def test_everything_can_be_done_by_keyboard(page: Chrome) -> None:
+def test_a_summary_is_made_and_looked_into_by_keyboard_alone(page: Chrome) -> None:
     wait(page, lambda _: page.execute_script("return document.getElementById('model').options.length"))
     keys = ActionChains(page)
     keys.send_keys(Keys.TAB).send_keys("The ferry leaves at noon.").perform()
     assert page.switch_to.active_element.get_attribute("id") == "document"
     ActionChains(page).key_down(Keys.CONTROL).send_keys(Keys.ENTER).key_up(Keys.CONTROL).perform()
     wait(page, lambda _: get(page, "#go").is_enabled() and get(page, "#status").text)
-    for _ in range(20):
-        if "word" in page.switch_to.active_element.get_attribute("class").split():
-            break
-        ActionChains(page).send_keys(Keys.TAB).perform()
+    tab_to(page, lambda element: "word" in element.get_attribute("class").split())
     words = page.find_elements(By.CSS_SELECTOR, "#words .word")
     assert page.switch_to.active_element == words[0]
     first = get(page, "#detail").text
@@ -128,18 +154,30 @@ def test_everything_can_be_done_by_keyboard(page: Chrome) -> None:
     assert get(page, "#detail").text != first
     ActionChains(page).send_keys(Keys.END).perform()
     assert page.switch_to.active_element == words[-1]
-    page.execute_script("document.querySelector('#attention-map canvas').focus()")
+    tab_to(page, lambda element: element.get_attribute("value") == "sources")
+    ActionChains(page).send_keys(Keys.ARROW_RIGHT).perform()
+    assert get(page, "input[value=attention]").is_selected()
+    tab_to(page, lambda element: element.tag_name == "canvas")
     ActionChains(page).send_keys(Keys.ARROW_DOWN, Keys.ARROW_RIGHT).perform()
     assert "looked at" in get(page, "#attention-map .told").text
     assert page.find_elements(By.CSS_SELECTOR, "#text .pointed")
 
 
-def test_settings_reach_the_search(page: Chrome) -> None:
+def test_settings_reach_the_search(page: Chrome, served: Served) -> None:
     wait(page, lambda _: page.execute_script("return document.getElementById('model').options.length"))
     get(page, "#settings summary").click()
-    put(page, "#max_words", "2")
-    assert "Words, at most: 2" in get(page, "#settings").text
+    for field, value in (("max_words", 2), ("min_tokens", 1), ("beam_size", 3)):
+        put(page, f"#{field}", str(value))
+    for label in ("Words, at most: 2", "Pieces, at least: 1", "Beam: 3"):
+        assert label in get(page, "#settings").text
+    for box in ("#source_support", "#risk"):
+        get(page, box).click()
     assert 1 <= len(summarize(page)) <= 2
+    (sent,) = posted(page, "/api/summarize")
+    changes = {"max_words": 2, "min_tokens": 1, "beam_size": 3, "source_support": True, "risk_samples": 16}
+    assert sent["search"] == changes
+    (best,) = Summarizer.load(served.champion).summarize([TEXT], SEARCH.model_copy(update=changes))
+    assert get(page, "#words").text.split() == best.text.split()
 
 
 def test_errors_are_told_and_the_page_goes_on(page: Chrome, picture: Picture) -> None:
@@ -186,10 +224,18 @@ def test_a_batch_shows_progress_and_can_be_downloaded(
     wait(page, lambda _: "no column 'document'" in get(page, "#batch-error").text)
     put(page, "#column", "text")
     put(page, "#max_words", "5")
+    page.execute_script("""
+        window.shares = [];
+        const bar = document.getElementById('progress');
+        new MutationObserver(() => window.shares.push(bar.value / bar.max)).observe(bar, {attributes: true});
+    """)
     get(page, "#batch-file").send_keys(str(file))
     wait(page, lambda _: get(page, "#download").is_displayed())
     assert get(page, "#batch-error").text == ""
-    assert get(page, "#progress").get_attribute("value") == "20"
+    shares = page.execute_script("return window.shares")
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert any(0 < share < 1 for share in shares)
     picture("batch")
     get(page, "#download").click()
     written = downloads / f"boats-{width}.summaries.jsonl"
@@ -204,7 +250,7 @@ def test_a_batch_shows_progress_and_can_be_downloaded(
     assert [row["summary"] for row in rows] == [summary.text for summary in expected]
 
 
-def test_a_text_file_can_be_opened(page: Chrome, tmp_path: Path) -> None:
+def test_a_text_file_can_be_opened_and_what_is_none_is_refused(page: Chrome, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
     (tmp_path / "picture.txt").write_bytes(b"\x89PNG\xff")
     get(page, "#file").send_keys(str(tmp_path / "text.txt"))
@@ -213,12 +259,20 @@ def test_a_text_file_can_be_opened(page: Chrome, tmp_path: Path) -> None:
     wait(page, lambda _: "picture.txt is no text in UTF-8" in get(page, "#error").text)
 
 
-def test_the_gates_of_either_direction_can_be_chosen(page: Chrome) -> None:
+def test_the_gates_of_either_direction_can_be_chosen(page: Chrome, served: Served) -> None:
     summarize(page)
-    Select(get(page, "#direction")).select_by_visible_text("back")
     Select(get(page, "#gate")).select_by_visible_text("output")
-    get(page, "#show-gates").click()
-    wait(page, lambda _: page.find_elements(By.CSS_SELECTOR, "#gates-map canvas"))
-    page.execute_script("document.querySelector('#gates-map canvas').focus()")
-    ActionChains(page).send_keys(Keys.ARROW_DOWN).perform()
-    assert get(page, "#gates-map .told").text.startswith("output gate of unit 1 at")
+    for direction in ("back", "ahead"):
+        Select(get(page, "#direction")).select_by_visible_text(direction)
+        page.execute_script("document.getElementById('gates-map').replaceChildren()")
+        get(page, "#show-gates").click()
+        wait(page, lambda _: page.find_elements(By.CSS_SELECTOR, "#gates-map canvas"))
+        page.execute_script("document.querySelector('#gates-map canvas').focus()")
+        ActionChains(page).send_keys(Keys.ARROW_DOWN).perform()
+        told = get(page, "#gates-map .told").text
+        assert told.startswith("output gate of unit 1 at")
+        # The unit with the least mean stands first.
+        units = (
+            reading_activations(Summarizer.load(served.champion), TEXT, reverse=direction == "back").output.numpy().T
+        )
+        assert float(told.rpartition(": ")[2]) == pytest.approx(units[units.mean(axis=1).argmin()][0], abs=0.01)

@@ -98,7 +98,7 @@ def test_settings_are_kept_and_bad_ones_are_told(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"document": " \n"}, "no text or empty"),
+        ({"document": " \n"}, "the document is empty"),
         ({"document": "bell \a"}, "control character U+0007"),
         ({"model": "rival"}, "no model 'rival' here, but: champion, challenger"),
         ({"best": 0}, "best"),
@@ -203,7 +203,7 @@ def test_a_batch_is_written_with_the_settings_that_were_asked_for(client: httpx.
         ("a.pdf", "%PDF", "a.pdf: unknown suffix"),
         ("a.jsonl", '{"document": "x y"}\n{', "a.jsonl, line 2: not JSON"),
         ("a.jsonl", '{"text": "x"}', "a.jsonl: no column 'document'"),
-        ("a.jsonl", '{"document": "x"}\n{"text": "x"}', "a.jsonl, line 2: no text under 'document'"),
+        ("a.jsonl", '{"document": "x"}\n{"text": "x"}', "a.jsonl, line 2: 'document' is null, not text"),
         ("a.jsonl", "\n", "a.jsonl: holds no rows"),
         ("a.csv", "id,text\n1,x\n", "a.csv: no column 'document'. There are: 'id', 'text'."),
         ("a.csv", "id,document\n1\n", "a.csv, line 2: 1 fields where the header has 2"),

@@ -10,7 +10,7 @@ from pipeline.tracking.journal import read_journal
 
 def main() -> int:
     """Prints the counts; 1 if a point was lost, doubled or changed, or if there is more than one run or version."""
-    client, results = connection.connect(), publish.read_results()
+    client, results = connection.connect(may_create=True), publish.read_results()
     run_id = runs.find_or_make_run(client, results.train_key)
     run = client.get_run(run_id)
     key = f"tags.{runs.TRAIN_KEY_TAG} = '{results.train_key}'"

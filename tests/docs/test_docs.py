@@ -1,5 +1,6 @@
 """The pages say what the code says, every link leads somewhere, and what they show runs."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -52,6 +53,15 @@ def test_links_of_the_pages_outside_the_site_lead_to_files() -> None:
     for page in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"):
         links = re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / page).read_text(encoding="utf-8"))
         assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == [], page
+
+
+def test_commands_on_the_pages_name_the_python_that_has_the_dependencies() -> None:
+    pages = [ROOT / "README.md", ROOT / "benchmarks/README.md", *DOCS.glob("*.md")]
+    commands = r"(\S*)python3? -m ((?:benchmarks|pipeline|study|tests)\.[\w.]+)"
+    found = [match for page in pages for match in re.findall(commands, page.read_text(encoding="utf-8"))]
+    assert len(found) > 5
+    assert [module for before, module in found if not before.endswith(".venv/bin/")] == []
+    assert [module for _, module in found if importlib.util.find_spec(module) is None] == []
 
 
 def quoted_messages() -> list[str]:

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def test_samples_are_drawn_by_the_seed_and_complete(evaluation) -> None:
 
 
 def test_the_table_shows_every_system_aligned(report: dict[str, Any]) -> None:
-    lines = scores_table(report).splitlines()
+    lines = scores_table(report, markdown=True).splitlines()
     rows = [line for line in lines if line.startswith("|")]
     assert len(rows) == 2 + 5 + 1
     assert len({len(row) for row in rows}) == 1
@@ -92,9 +93,19 @@ def test_the_table_shows_every_system_aligned(report: dict[str, Any]) -> None:
     assert report["signature"] in lines[-1]
 
 
+def test_on_a_terminal_the_table_has_no_marks_of_markdown(report: dict[str, Any]) -> None:
+    plain = scores_table(report).splitlines()[:-2]
+    assert not any("|" in line or "--" in line for line in plain)
+    cells = [re.split(" {2,}", line.strip()) for line in plain]
+    marked = [line.strip("| ").split("|") for line in scores_table(report, markdown=True).splitlines()[:-2]]
+    assert cells[1:] == [[cell.strip() for cell in line] for line in marked[2:]]
+    ends = {tuple(found.end() for found in re.finditer(r"\]", line)) for line in plain[1:-1]}
+    assert len(ends) == 1  # the columns line up
+
+
 def test_the_table_says_how_sure_the_gain_is(report: dict[str, Any]) -> None:
     paired = {kind: {"delta": -1.5, "p": 0.0005} for kind in ROUGE_TYPES} | {"rouge2": {"delta": 0.25, "p": 0.0123}}
-    last = scores_table({**report, "paired": paired, "best_lead": "first_sentence"}).splitlines()[-3]
+    last = scores_table({**report, "paired": paired, "best_lead": "first_sentence"}, markdown=True).splitlines()[-3]
     assert [cell.strip() for cell in last.strip("|").split("|")] == [
         "model − first sentence",
         "-1.50 (p < 0.001)",

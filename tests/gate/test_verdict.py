@@ -85,7 +85,8 @@ def test_too_few_pairs_promote_nothing_however_good() -> None:
     unbeatable = replace(CHAMPION, rouge=CHAMPION.rouge + 20).rows(few)
     verdict = judge(unbeatable, CHAMPION.rows(few))
     assert verdict.decision == "insufficient_data"
-    assert any(reason.startswith("pairs: 199") for reason in verdict.reasons)
+    (told,) = (reason for reason in verdict.reasons if reason.startswith("pairs: 199 test pairs, but 200"))
+    assert "(promote.min_pairs): train with more pairs" in told
 
 
 def test_a_system_does_not_take_over_from_itself() -> None:

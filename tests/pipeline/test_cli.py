@@ -139,8 +139,8 @@ def test_the_best_are_lines_under_each_other_or_a_list_in_json(model: Path) -> N
         ("bad.jsonl", b'{"document": "a"}\n{"docu\n', "bad.jsonl:2: expected a JSON object"),
         ("list.jsonl", b"[]\n", "list.jsonl:1: expected a JSON object"),
         ("other.jsonl", b'{"text": "a"}\n', 'other.jsonl:1: expected a JSON object with a field "document"'),
-        ("number.jsonl", b'{"document": 3}\n', 'number.jsonl:1: the field "document" is not text'),
-        ("blank.jsonl", b'{"document": " "}\n', "blank.jsonl:1: no text"),
+        ("number.jsonl", b'{"document": 3}\n', 'number.jsonl:1: the field "document" is a number, not text'),
+        ("blank.jsonl", b'{"document": " "}\n', "blank.jsonl:1: empty"),
     ],
 )
 def test_bad_input_is_named_before_anything_is_loaded(
@@ -155,7 +155,7 @@ def test_bad_input_is_named_before_anything_is_loaded(
 
 def test_a_blank_line_among_lines_is_named(model: Path) -> None:
     done = summarize(model, "--lines", stdin=b"one\n\nthree\n")
-    assert (done.exit_code, "-:2: no text" in done.stderr) == (2, True)
+    assert (done.exit_code, "-:2: empty" in done.stderr) == (2, True)
 
 
 def test_a_folder_without_a_model_or_settings_is_named(model: Path, tmp_path: Path) -> None:
@@ -205,9 +205,11 @@ def test_the_registry_is_listed_newest_first_as_given() -> None:
             "seq2sum", "10", ("challenger",), {"rouge1": "41.50", "git_sha": "0123456789abcdef"}, 1_700_000_000_000, "r"
         ),
         Version("seq2sum", "9", (), {}, 1_600_000_000_000, "r"),
+        Version("seq2sum", "8", (), {"git_sha": "f" * 40, "git_dirty": "true"}, 1_500_000_000_000, "r"),
     ]
-    heading, newest, older = models_table(versions).splitlines()
+    heading, newest, older, changed = models_table(versions).splitlines()
     assert heading.split()[:4] == ["name", "version", "alias", "R-1"]
     assert newest.split()[:4] == ["seq2sum", "10", "challenger", "41.50"]
     assert newest.endswith("0123456789")
     assert older.split()[:4] == ["seq2sum", "9", "-", "-"]
+    assert changed.endswith("  ffffffffff + uncommitted changes")

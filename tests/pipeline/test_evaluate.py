@@ -49,7 +49,7 @@ def test_writes_scores_metrics_plots_samples_and_summaries(trained: Path, capsys
     assert (paths.EVAL_PLOTS / "train_loss.csv").exists()
 
     printed = capsys.readouterr()
-    assert "| model " in printed.out
+    assert "\nmodel " in printed.out
     assert "documents are longer than the 30 pieces" in printed.err
 
 

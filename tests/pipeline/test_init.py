@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.lineage import flat
-from pipeline.sizing import Corpus, choices, seconds
+from pipeline.sizing import Corpus, choices, seconds, warnings
 from seq2sum.data.tokenizer import Tokenizer
 from seq2sum.params_file import load_params
 
@@ -107,10 +108,28 @@ def test_a_trial_has_a_small_budget_and_the_next_call_the_whole_one(project: Pat
     trial = load_params(project / "params.yaml")
     assert (trial.ingest.max_pairs, trial.train.max_steps, trial.train.pretrain.max_steps) == (1000, 200, 200)
     assert "for a trial" in told
+    assert "About 3 test pairs: the first version becomes champion, but no other will take over" in told
     assert init("--force", "mails.csv").exit_code == 0
     whole = load_params(project / "params.yaml")
     assert whole.ingest.max_pairs is None
     assert whole.train.max_steps > 200
+
+
+@pytest.mark.parametrize(
+    ("num_pairs", "max_pairs", "told"),
+    [
+        (30_000, 1_000, r"About 100 test pairs: .* wants 200 \(promote.min_pairs\)\. Without --trial .* 3,000\."),
+        (500, 1_000, r"About 50 test pairs: .* wants 200 \(promote.min_pairs\)\.$"),
+        (1_990, None, r"About 199 test pairs: .* wants 200 \(promote.min_pairs\)\.$"),
+        (30_000, None, None),
+    ],
+)
+def test_it_is_told_before_the_training_where_no_version_could_take_over(
+    num_pairs: int, max_pairs: int | None, told: str | None
+) -> None:
+    found = [one for one in warnings(corpus(num_pairs), max_pairs, 0.1, 200) if "promote" in one]
+    assert len(found) == (told is not None)
+    assert told is None or re.match(told, found[0])
 
 
 def test_columns_are_told_by_name_or_length_and_globs_by_their_files(project: Path) -> None:

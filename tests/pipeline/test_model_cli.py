@@ -155,7 +155,9 @@ def test_colours_are_for_terminals_alone_and_not_against_ones_will(model: Path, 
         (["evaluate", "gone.jsonl"], "gone.jsonl: no such file"),
         (["evaluate", "--documents", "body", "--summaries", "title", "pairs.jsonl"], "no column 'body'"),
         (["evaluate", "other.csv"], "can't tell which columns"),
-        (["evaluate", "blank.csv"], "blank.csv:3: no text in 'text' or 'title'"),
+        (["evaluate", "blank.csv"], "blank.csv:3: 'text' is empty"),
+        (["evaluate", "untitled.csv"], "untitled.csv:2: 'title' is empty"),
+        (["evaluate", "number.jsonl"], "number.jsonl:1: 'text' is a number, not text"),
         (["evaluate", "pairs.jsonl"], "No model is registered here"),
         (["explain", "pairs.jsonl"], 'expected a JSON object with a field "document"'),
         (["info"], "No model is registered here"),
@@ -166,6 +168,8 @@ def test_colours_are_for_terminals_alone_and_not_against_ones_will(model: Path, 
 def test_what_is_wrong_is_named_with_status_2(project: Path, arguments: list[str], message: str) -> None:
     (project / "other.csv").write_text("a,b,c\n1,2,3\n")
     (project / "blank.csv").write_text("text,title\nsome text,a title\n,another\n")
+    (project / "untitled.csv").write_text("text,title\nsome text,\n")
+    (project / "number.jsonl").write_text('{"text": 3, "title": "a title"}\n')
     done = call(*arguments)
     assert (done.exit_code, done.stdout) == (2, "")
     assert message in done.stderr

@@ -7,8 +7,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline import paths
+from pipeline.lineage import flat
 from pipeline.report.facts import LINEAGE
 from pipeline.report.page import look_up
 from pipeline.stages.evaluate import evaluate
@@ -77,6 +79,7 @@ def test_the_report_tells_what_the_files_say_and_loads_nothing(project: Path) ->
     assert not re.search(r"url\(|@import", html)
 
     numbers = {name: json.loads(path.read_bytes()) for name, path in REPORTS.items()}
+    numbers["settings"] = yaml.safe_load(paths.PARAMS.read_text(encoding="utf-8"))["train"]
     told = {}
     for attributes, text in page.values:
         if path := attributes.get("data-value"):
@@ -87,6 +90,9 @@ def test_the_report_tells_what_the_files_say_and_loads_nothing(project: Path) ->
         assert {f"scores.statistics.{system}.{key}" for key in numbers["scores"]["statistics"][system]} <= set(told)
     for kind, comparison in numbers["scores"]["paired"].items():
         assert {f"scores.paired.{kind}.{key}" for key in comparison} <= set(told)
+    settings = {key for key in flat(numbers["settings"]) if not key.startswith("model.")}
+    assert {f"settings.{key}" for key in settings} <= set(told)
+    assert told["settings.pretrain.max_steps"] == str(numbers["settings"]["pretrain"]["max_steps"])
     assert "This page knows no champion" in html
     assert {"scores.verdict", "scores.signature", "train.train_key", "data.num_pairs.all.not_text"} <= set(told)
     hashes = {attributes["data-md5"]: text for attributes, text in page.values if "data-md5" in attributes}

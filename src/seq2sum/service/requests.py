@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from seq2sum.config import SearchParams
 from seq2sum.data.characters import control_character
+from seq2sum.data.sources.fields import describe_kind
 from seq2sum.environment import whole_number
 from seq2sum.errors import UserError
 from seq2sum.params_file import describe_problem
@@ -35,8 +36,12 @@ def check_documents(documents: Sequence[object]) -> list[str]:
 def check_document(document: object, where: str = "") -> str:
     """The document, as it is. Raises UserError that begins with ``where`` if it is none."""
     most_characters = whole_number(*MAX_CHARACTERS)
-    if not isinstance(document, str) or not document.strip():
-        raise UserError(f"{where}the document is no text or empty.")
+    if document is None or document != document:  # pandas has NaN in the place of null
+        raise UserError(f"{where}there is no document (null).")
+    if not isinstance(document, str):
+        raise UserError(f"{where}the document is {describe_kind(document)}, not text.")
+    if not document.strip():
+        raise UserError(f"{where}the document is empty.")
     if len(document) > most_characters:
         raise UserError(
             f"{where}a document of {len(document):,} characters; at most {most_characters:,} ({MAX_CHARACTERS[0]})."

@@ -14,6 +14,7 @@ def test_the_next_version_is_a_challenger_and_the_champion_stays(project: Path) 
         results = publish.read_results()
         told = publish.report(results, publish.publish(results))
         assert ("goes on with the champion" in told) == (rouge1 > 40)
+        assert "20 test pairs: the gate promotes nothing below 200" in told
     versions = registry.versions(connection.connect())
     assert [(one.number, one.aliases, one.tags["rouge1"]) for one in versions] == [
         ("3", ("challenger",), "42.00"),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.tracking import chain
-from pipeline.tracking.chain import Entry, champion_at, next_entry, parse_entry, problems
+from pipeline.tracking.chain import Entry, champion_at, line_of_champions, next_entry, parse_entry, problems
 
 
 def make_chain(num_entries: int) -> list[Entry]:
@@ -90,3 +90,53 @@ def test_what_is_no_entry_is_refused(text: str) -> None:
     whole = asdict(make_chain(1)[0])
     with pytest.raises(ValueError, match="index"):
         parse_entry(str({**whole, "index": "1"}).replace("'", '"').replace("None", "null"))
+
+
+def ledger_of(*events: str) -> list[Entry]:
+    """Entries of `promote 2`, `rollback 1`, `observed -` and the like; `rollback` alone goes one back in the line."""
+    entries: list[Entry] = []
+    for event in events:
+        action, _, version = event.partition(" ")
+        number = None if version == "-" else version or line_of_champions(entries)[-2]
+        entries.append(next_entry(entries[-1] if entries else None, "me", action, number, {}))  # type: ignore[arg-type]
+    return entries
+
+
+THREE = ("first 1", "promote 2", "promote 3")
+
+
+@pytest.mark.parametrize(
+    ("later", "line"),
+    [
+        ((), "123"),
+        (("rollback",), "12"),
+        (("rollback", "rollback"), "1"),
+        (("rollback 1",), "1"),
+        (("rollback 1", "rollback 3"), "123"),
+        (("rollback 1", "rollback 3", "rollback"), "12"),
+        (("rollback 1", "promote 4"), "14"),
+        (("rollback 1", "promote 4", "rollback 2"), "12"),
+        (("rollback", "promote 4", "rollback"), "12"),
+        (("promote 2",), "1232"),
+        (("promote 2", "rollback", "rollback"), "12"),
+        (("observed -",), "123"),
+        (("observed -", "rollback 3"), "123"),
+        (("observed -", "observed 3"), "123"),
+        (("observed -", "observed 1"), "1231"),
+    ],
+)
+def test_promotions_lengthen_the_line_of_champions_and_rollbacks_shorten_it(later: tuple[str, ...], line: str) -> None:
+    assert "".join(line_of_champions(ledger_of(*THREE, *later))) == line
+
+
+EVENT = st.tuples(st.sampled_from(["promote", "rollback", "observed"]), st.integers(1, 3)).map("{0[0]} {0[1]}".format)
+
+
+@given(st.lists(EVENT, max_size=12))
+def test_plain_rollbacks_end_whatever_came_before(later: list[str]) -> None:
+    entries = ledger_of(*THREE, *later)
+    line = line_of_champions(entries)
+    assert line[-1] == entries[-1].version
+    for end in range(len(line) - 1, 0, -1):
+        entries.append(next_entry(entries[-1], "me", "rollback", line[end - 1], {}))
+        assert line_of_champions(entries) == line[:end]

@@ -219,15 +219,24 @@ def test_an_export_shows_a_ledger_that_was_written_anew(
     assert succession.ledger_problems(copy) == [f"entry 2: not the one in {copy}"]
 
 
-def test_the_champion_before_is_the_one_that_this_one_took_over_from(client: MlflowClient, versions: list[str]) -> None:
+def test_plain_rollbacks_go_back_to_the_first_champion_and_then_say_which_others_there_are(
+    client: MlflowClient, versions: list[str]
+) -> None:
     crown_all(client, versions[:3])
     found = Ledger.open(client)
     assert succession._before(found.entries(), "3") == "2"
     crown(client, "2", "rollback", "3", {})
     assert succession._before(found.entries(), "2") == "1"
     crown(client, "1", "rollback", "2", {})
-    with pytest.raises(UserError, match="no champion before version 1"):
+    with pytest.raises(UserError, match=r"no champion before version 1\. Name one that was champion: 2, 3\."):
         succession._before(found.entries(), "1")
+
+
+def test_without_a_champion_a_rollback_goes_to_the_last_one(client: MlflowClient, versions: list[str]) -> None:
+    crown_all(client, versions[:2])
+    client.delete_registered_model_alias("seq2sum", registry.CHAMPION)
+    settle(client, Ledger.open(client))
+    assert succession._before(Ledger.open(client).entries(), None) == "2"
 
 
 def test_a_day_means_its_end() -> None:

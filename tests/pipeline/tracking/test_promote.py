@@ -37,6 +37,8 @@ def test_better_is_promoted_worse_is_kept_and_a_rollback_goes_back(registered: P
     verdict = json.loads((done.report / "verdict.json").read_text())
     assert verdict["evidence"]["rouge"]["rouge1"]["delta"] > 10
     assert verdict["rescored"] == []
+    assert verdict["differs"] == []
+    assert "Params and data of the two are the same." in (done.report / "verdict.md").read_text()
     assert {check["outcome"] for check in verdict["checks"]} == {"pass"}
     assert "| ROUGE-Lsum |" in (done.report / "verdict.md").read_text()
     version = client.get_model_version("seq2sum", "2")
@@ -95,6 +97,13 @@ def test_the_report_is_written_again_with_the_champion_beside(
         assert low < mean < high
         assert mean == pytest.approx(gain["champion"], abs=0.01)
     assert "scores.statistics.champion.copy_rate" in told
+    # Version 2 was registered under other search settings, which nothing but its record tells.
+    differs = {one["what"]: (one["champion"], one["challenger"]) for one in verdict["differs"]}
+    assert differs["evaluate.bootstrap_samples"] == ("2000", "200")
+    assert "train.max_steps" not in differs
+    assert not any(what.startswith("promote.") for what in differs)
+    assert "<td>evaluate.bootstrap_samples</td><td>2000</td><td>200</td>" in page
+    assert "| evaluate.bootstrap_samples | 2000 | 200 |" in (done.report / "verdict.md").read_text(encoding="utf-8")
     assert all(check["reason"] in html.unescape(page) for check in verdict["checks"])
     # The champion's summaries stand beside the version's own.
     shown = [html.unescape(text) for text in re.findall(r'of the champion</p>\n<p lang="">([^<]*)<', page)]

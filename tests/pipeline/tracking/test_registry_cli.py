@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import shutil
 import socket
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.tracking.ledger import actor
+from tests.pipeline.tracking.project import REPO
 
 
 def run(*arguments: str) -> Result:
@@ -123,3 +125,26 @@ def test_the_actor_is_whom_the_server_knows(
         monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", value)
     monkeypatch.setenv("SEQ2SUM_ACTOR", "the boss")
     assert actor() == (told or f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}")
+
+
+READING = [
+    *("history", "champion", "champion --at 2026-01-31", "models", "ledger verify", "ledger export copy.jsonl"),
+    *("rollback", "promote", "verify", "reproduce", "serve", "info", "summarize"),
+]
+
+
+@pytest.mark.parametrize("uri", ["", "sqlite:///elsewhere.db"])
+@pytest.mark.parametrize("command", READING)
+def test_without_a_registry_commands_say_so_and_leave_none_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, uri: str
+) -> None:
+    shutil.copy(REPO / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_REGISTRY_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    done = CliRunner().invoke(app, command.split(), input="A text.")
+    missing = uri.removeprefix("sqlite:///") or "mlflow.db"
+    assert (done.exit_code, f"No model is registered here: there is no {missing}." in done.stderr) == (2, True), (
+        done.output
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]

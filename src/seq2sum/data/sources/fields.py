@@ -13,7 +13,7 @@ def as_text(value: Any, where: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise UserError(f"{where} is {describe_kind(value)}, not text. Name a text column under ingest.source.")
+        raise UserError(f"{where} is {describe_kind(value)}, not text. Name a column of texts.")
     try:
         value.encode()
     except UnicodeEncodeError as error:
