@@ -6,10 +6,12 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 4_000_000
+# A client that is answered in the middle of its sending loses the answer with the connection, so this much is read.
+_MOST_DISCARDED = 64_000_000
 
 
 class TooLarge:
-    """Answers 413 to a body beyond ``MOST_BYTES`` without reading it to its end."""
+    """Answers 413 to a body beyond ``MOST_BYTES``, of which nothing is kept."""
 
     def __init__(self, app: "ASGIApp") -> None:
         self._app = app
@@ -24,14 +26,19 @@ class TooLarge:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return
-            parts.append(message.get("body", b""))
-            num_bytes, more = num_bytes + len(parts[-1]), message.get("more_body", False)
-            if num_bytes > MOST_BYTES:
-                text = f'{{"error_code": "BAD_REQUEST", "message": "A request of more than {MOST_BYTES:,} bytes."}}'
-                headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-                await send({"type": "http.response.start", "status": 413, "headers": headers})
-                await send({"type": "http.response.body", "body": text.encode()})
-                return
+            part, more = message.get("body", b""), message.get("more_body", False)
+            num_bytes += len(part)
+            if num_bytes <= MOST_BYTES:
+                parts.append(part)
+            else:
+                parts.clear()
+                more = more and num_bytes <= _MOST_DISCARDED
+        if num_bytes > MOST_BYTES:
+            text = f'{{"error_code": "BAD_REQUEST", "message": "A request of more than {MOST_BYTES:,} bytes."}}'
+            headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+            await send({"type": "http.response.start", "status": 413, "headers": headers})
+            await send({"type": "http.response.body", "body": text.encode()})
+            return
         body: Message = {"type": "http.request", "body": b"".join(parts), "more_body": False}
         given = False
 

@@ -94,6 +94,7 @@ def test_it_answers_as_the_model_does_and_heeds_the_params(served: Served, publi
         ([f"{SECRET} \ud800"], 400, "can't be read as a table of texts in valid Unicode"),
         ([SECRET * 200_000], 400, "a document of 1,600,000 characters; at most 1,000,000"),
         ([SECRET * 700_000], 413, "A request of more than 4,000,000 bytes"),
+        ([SECRET * 5_000_000], 413, "A request of more than 4,000,000 bytes"),
         (["text"] * 10_000, 400, "10,000 rows; at most 1,000"),
     ],
 )
