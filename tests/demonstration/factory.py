@@ -61,7 +61,7 @@ def story(shell: Shell) -> None:
     shell("seq2sum models")
     shell("seq2sum rollback --reason 'a drill'")
     shell("prefect artifact ls", lines=30)
-    shell(f"python -m tests.demonstration.pictures {ROOT / 'reports/screenshots/prefect'}")
+    shell(f"cd {ROOT} && python -m tests.demonstration.pictures reports/screenshots/prefect")
 
 
 def back_up_and_restore(shell: Shell, server: Path) -> None:

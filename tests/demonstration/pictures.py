@@ -3,9 +3,10 @@
 import sys
 import time
 from pathlib import Path
+from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import FlowRunFilter
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import Artifact
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import get_current_settings
@@ -21,21 +22,19 @@ SHOWN = {
 }
 
 
-def artifacts_of(client: SyncPrefectClient, run: str) -> list[Artifact]:
+def artifacts_of(client: SyncPrefectClient, run: UUID) -> list[Artifact]:
     """The artifacts with a key of a flow run."""
-    found = client.read_artifacts(flow_run_filter=FlowRunFilter.model_validate({"id": {"any_": [run]}}))
+    found = client.read_artifacts(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run])))
     return [artifact for artifact in found if artifact.key]
 
 
 def take_pictures(client: SyncPrefectClient, chromium: webdriver.Chrome, page: str, folder: Path) -> None:
     """The newest run of each flow that shows all it should, and each of its artifacts."""
     for flow, keys in SHOWN.items():
-        runs = client.read_flow_runs(
-            flow_filter={"name": {"any_": [flow]}},
-            sort=FlowRunSort.START_TIME_DESC,  # type: ignore[arg-type]
-        )
+        of_flow = FlowFilter(name=FlowFilterName(any_=[flow]))
+        runs = client.read_flow_runs(flow_filter=of_flow, sort=FlowRunSort.START_TIME_DESC)
         for run in runs:
-            artifacts = {artifact.key: artifact for artifact in artifacts_of(client, str(run.id))}
+            artifacts = {artifact.key: artifact for artifact in artifacts_of(client, run.id)}
             if keys <= set(artifacts):
                 break
         else:
