@@ -101,7 +101,7 @@ class PrefectServer(_Server):
             "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "1",
         }
         self.environment = environment("") | settings | {"PREFECT_API_URL": self.api}
-        own = environment("") | settings
+        own = environment("") | settings | {"PREFECT_SERVER_UI_API_URL": "/api"}
         if database:
             own["PREFECT_API_DATABASE_CONNECTION_URL"] = database
         command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]

@@ -11,6 +11,7 @@ from prefect.client.schemas.objects import Artifact
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import get_current_settings
 from selenium import webdriver
+from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.browser.chromium import PROGRAM, headless_chromium, save_picture, set_screen
 
@@ -39,14 +40,18 @@ def take_pictures(client: SyncPrefectClient, chromium: webdriver.Chrome, page: s
                 break
         else:
             sys.exit(f"no run of {flow} has the artifacts {sorted(keys)}")
-        addresses = {flow: f"runs/flow-run/{run.id}"} | {
-            f"{flow}-{key}": f"artifacts/artifact/{artifacts[key].id}" for key in sorted(keys)
-        }
-        for name, address in addresses.items():
-            chromium.get(f"{page}/{address}")
-            time.sleep(4)  # it fetches what it shows
-            save_picture(chromium, "desktop", folder / f"{name}.png")
-            print(folder / f"{name}.png")
+        take_picture(chromium, f"{page}/runs/flow-run/{run.id}", run.name, folder / f"{flow}.png")
+        for key in sorted(keys):
+            take_picture(chromium, f"{page}/artifacts/artifact/{artifacts[key].id}", key, folder / f"{flow}-{key}.png")
+
+
+def take_picture(chromium: webdriver.Chrome, address: str, text: str, path: Path) -> None:
+    """The page once it shows ``text``, and what it fetches after that."""
+    chromium.get(address)
+    WebDriverWait(chromium, 60).until(lambda page: text in page.find_element("tag name", "body").text)
+    time.sleep(2)
+    save_picture(chromium, "desktop", path)
+    print(path)
 
 
 def main() -> None:
