@@ -47,7 +47,11 @@ class Shell:
         self._began = time.monotonic()
         with self._output.open("wb") as output:
             return subprocess.Popen(
-                ["bash", "-c", command], cwd=self._folder, env=self.environment, stdout=output, stderr=output
+                ["bash", "-o", "pipefail", "-c", command],
+                cwd=self._folder,
+                env=self.environment,
+                stdout=output,
+                stderr=output,
             )
 
     def steps(self) -> int:
