@@ -27,8 +27,6 @@ from tests.servers import (
     s3_store,
 )
 
-MLFLOW = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
-
 
 @contextlib.contextmanager
 def stack(project: Path, server: Path, settings: Mapping[str, str]) -> Iterator[dict[str, str]]:
@@ -40,19 +38,14 @@ def stack(project: Path, server: Path, settings: Mapping[str, str]) -> Iterator[
     with contextlib.ExitStack() as parts:
         store = parts.enter_context(postgres(secrets.token_urlsafe(12)))
         endpoint = parts.enter_context(s3_store(server))
-        password = secrets.token_urlsafe(12)
-        own = {
-            **S3_ENVIRONMENT, "MLFLOW_S3_ENDPOINT_URL": endpoint, "MLFLOW_AUTH_ADMIN_PASSWORD": password,
-            "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(16),
-        }  # fmt: skip
-        mlflow = MlflowServer(server, store, f"s3://{BUCKET}", ("--app-name", "basic-auth"), own)
+        own = {**S3_ENVIRONMENT, "MLFLOW_S3_ENDPOINT_URL": endpoint}
+        mlflow = MlflowServer(server, store, f"s3://{BUCKET}", (), own)
         parts.callback(mlflow.kill)
         prefect = PrefectServer(server / "prefect", prefect_database(store))
         parts.callback(prefect.kill)
         environment = {
             **prefect.environment, **S3_ENVIRONMENT, "AWS_ENDPOINT_URL": endpoint,
-            "MLFLOW_TRACKING_URI": mlflow.uri, "MLFLOW_TRACKING_USERNAME": "admin",
-            "MLFLOW_TRACKING_PASSWORD": password,
+            "MLFLOW_TRACKING_URI": mlflow.uri, 
             "STORE": store.replace("+psycopg", ""),
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
             # Ten seconds of waiting for each run would be most of a small run's time.
@@ -88,7 +81,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), stack(ROOT, server, {}) as environment:
         print("\nlogs:", server)
-        for name in ("PREFECT_API_URL", *MLFLOW, "AWS_ENDPOINT_URL", *S3_ENVIRONMENT):
+        for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "AWS_ENDPOINT_URL", *S3_ENVIRONMENT):
             print(f"export {name}={environment[name]}", flush=True)
         signal.pause()
     shutil.rmtree(server.parent)
