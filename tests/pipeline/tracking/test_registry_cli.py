@@ -32,6 +32,9 @@ def test_a_promotion_a_rollback_and_a_look_back(registered: Path) -> None:
     assert (done.exit_code, json.loads(done.stdout)["decision"]) == (1, "keep")
     assert run("champion").stdout == "2\n"
 
+    done = run("rollback", "--reason", "x" * 6000)
+    assert (done.exit_code, "make the reason shorter by" in done.stderr) == (2, True), done.output
+    assert run("champion").stdout == "2\n"
     done = run("rollback", "--reason", "a drill")
     assert done.exit_code == 0, done.output
     assert run("champion").stdout == "1\n"
