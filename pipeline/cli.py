@@ -160,7 +160,8 @@ def plain_lines(found: "list[Summary]", best: int | None) -> str:
 def models(json_output: JsonFlag = False) -> None:
     """List the registered model's versions: aliases, ROUGE, when and from which commit. Exit status 2 if there is none.
 
-    After a commit "+ uncommitted changes" says that code or params were not quite those of that commit.
+    After a commit "+ uncommitted changes" says that the code was not quite that of the commit, "+ changed params" that
+    params.yaml was another, as the version's record has it.
 
     \b
     Example:
@@ -181,14 +182,15 @@ def models(json_output: JsonFlag = False) -> None:
 
 def models_table(versions: "list[Version]") -> str:
     """A line per version under a heading."""
+    from pipeline.lineage import beyond_commit
+
     rows = [("name", "version", "alias", "R-1", "R-2", "R-L", "registered", "commit")]
     for version in versions:
         tags = version.tags
         rouge = (tags.get("rouge1", "-"), tags.get("rouge2", "-"), tags.get("rougeL", "-"))
         when = datetime.fromtimestamp(version.created_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
         aliases = ", ".join(version.aliases) or "-"
-        changed = " + uncommitted changes" if tags.get("git_dirty") == "true" else ""
-        commit = tags.get("git_sha", "-")[:10] + changed
+        commit = tags.get("git_sha", "-")[:10] + beyond_commit(tags)
         rows.append((version.name, version.number, aliases, *rouge, when, commit))
     return columns(rows)
 

@@ -13,10 +13,11 @@ from seq2sum.errors import UserError
 
 
 class AtHand(NamedTuple):
-    """Where the bytes of some data were found, a place each, and what is wrong with them, a line each."""
+    """Where all bytes of some data were found, a place each; what is wrong with them, and what lacks, a line each."""
 
     places: list[str]
     wrong: list[str]
+    missing: list[str]
 
 
 def data_at_hand(recorded: Mapping[Path, str]) -> dict[Path, AtHand]:
@@ -32,17 +33,21 @@ def data_at_hand(recorded: Mapping[Path, str]) -> dict[Path, AtHand]:
     cache = _cache()
     found = {}
     for path, md5 in recorded.items():
-        places, wrong = [], []
+        places, wrong, missing = [], [], []
         # A work tree that has gone on to other data says nothing about this.
         if path in here and here[path].md5 == md5 and path.exists():
             places.append("in the work tree")
             if (now := md5_of(path)) != md5:
                 wrong.append(f"in the work tree its bytes have the hash {now}")
-        if cache and (objects := _objects(cache, md5)):
+        objects = _objects(cache, md5) if cache else {}
+        if gone := [file for file in objects.values() if not file.exists()]:
+            missing.append(f"DVC's cache lacks {len(gone)} of its {len(objects)} objects, such as {gone[0]}")
+        elif objects:
             places.append("in DVC's cache")
-            broken = [file for name, file in objects.items() if lineage.md5_of_file(file) != name]
-            wrong += [f"{file} holds other bytes" for file in broken]
-        found[path] = AtHand(places, wrong)
+        present = {name: file for name, file in objects.items() if file not in gone}
+        broken = [file for name, file in present.items() if lineage.md5_of_file(file) != name]
+        wrong += [f"{file} holds other bytes" for file in broken]
+        found[path] = AtHand(places, wrong, missing)
     return found
 
 
@@ -62,7 +67,7 @@ def _cache() -> Path | None:
 
 
 def _objects(cache: Path, md5: str) -> dict[str, Path]:
-    """The cached files of some data by their md5, of a folder its list too; none unless all are there."""
+    """The cached files of some data by their md5, of a folder its list too; none where it has no such data."""
     store = cache / "files/md5"
     content = store / md5[:2] / md5[2:]
     if not content.exists():
@@ -74,4 +79,4 @@ def _objects(cache: Path, md5: str) -> dict[str, Path]:
         except (ValueError, KeyError, TypeError):  # its own hash tells
             return objects
         objects |= {name: store / name[:2] / name[2:] for name in names}
-    return objects if all(file.exists() for file in objects.values()) else {}
+    return objects

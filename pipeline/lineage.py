@@ -41,15 +41,29 @@ class TrackedFile(NamedTuple):
 
 
 def code_tags() -> dict[str, str]:
-    """The commit and whether the work tree differs from it; nothing where there is no git repository.
+    """The commit, whether the work tree's code differs from it, and whether its params do; nothing without git.
 
-    dvc.lock is left out of the difference: every run rewrites it, and it has a hash of its own.
+    A version's record keeps its params, so changed ones don't make it a version of unknown code. dvc.lock is left out:
+    every run rewrites it, and it has a hash of its own.
     """
     sha = _output_of("git", "rev-parse", "HEAD")
     if not sha:
         return {}
-    changes = _output_of("git", "status", "--porcelain", "--untracked-files=no", "--", ".", f":!{paths.DVC_LOCK}")
-    return {"git_sha": sha, "git_dirty": str(bool(changes)).lower(), "mlflow.source.git.commit": sha}
+    changes = ("git", "status", "--porcelain", "--untracked-files=no", "--")
+    code = _output_of(*changes, ".", f":!{paths.DVC_LOCK}", f":!{paths.PARAMS}")
+    params = _output_of(*changes, str(paths.PARAMS))
+    return {
+        "git_sha": sha,
+        "git_dirty": str(bool(code)).lower(),
+        "params_changed": str(bool(params)).lower(),
+        "mlflow.source.git.commit": sha,
+    }
+
+
+def beyond_commit(tags: Mapping[str, str]) -> str:
+    """What a version with these tags has beyond its commit, to be written after that."""
+    told = {"git_dirty": "uncommitted changes", "params_changed": "changed params"}
+    return "".join(f" + {words}" for tag, words in told.items() if tags.get(tag) == "true")
 
 
 def dvc_lock_tag() -> dict[str, str]:

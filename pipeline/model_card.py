@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.lineage import beyond_commit
 from seq2sum.evaluation.table import scores_table
 
 # MLflow keeps no longer description of a version.
@@ -15,7 +16,6 @@ def model_card(scores: Mapping[str, Any], facts: Mapping[str, Any], data_card: M
     numbers = " · ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in sorted(statistics.items()))
     training = " · ".join(f"{name.replace('_', ' ')} {value:,.6g}" for name, value in sorted(scores["train"].items()))
     code = facts.get("git_sha", "not in a git repository")
-    dirty = " (with uncommitted changes)" if facts.get("git_dirty") == "true" else ""
     card = f"""# Summarizer
 
 A sequence-to-sequence network that writes a summary of a document and may copy from it, trained from scratch.
@@ -52,7 +52,7 @@ F1 × 100 with 95 % intervals; the last row is a paired bootstrap test.
 
 | what | value |
 | --- | --- |
-| code | {code}{dirty} |
+| code | {code}{beyond_commit(facts)} |
 | weights | sha256 {facts["weights_sha256"]} |
 | tokenizer | sha256 {facts["tokenizer_sha256"]} |
 | dvc.lock | sha256 {facts["dvc_lock_sha256"]} |

@@ -46,6 +46,7 @@ def model_info(named: NamedModel) -> dict[str, Any]:
             "signature": tags.get("metric_signature"),
             "commit": tags.get("git_sha"),
             "uncommitted_changes": tags.get("git_dirty") == "true",
+            "changed_params": tags.get("params_changed") == "true",
         }
     return found
 
@@ -65,6 +66,7 @@ def info_text(found: dict[str, Any]) -> str:
         scores = ", ".join(f"{kind} {value:.2f}" for kind, value in registered["scores"].items()) or "none"
         aliases = ", ".join(registered["aliases"]) or "no alias"
         changed = " + uncommitted changes" if registered["uncommitted_changes"] else ""
+        changed += " + changed params" if registered["changed_params"] else ""
         rows += [
             ("registered", f"{registered['name']} version {registered['version']} ({aliases})"),
             ("scores", f"{scores} · {registered['signature'] or 'no signature'}"),

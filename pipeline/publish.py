@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pipeline import lineage, paths, record
 from pipeline.jsonfile import read_json
 from pipeline.tracking import championship, connection, registry, runs
-from pipeline.tracking.follow import TRAINER_TAG, Trainer, is_running
+from pipeline.tracking.follow import TRAINER_TAG, Trainer, is_running, outcome_of
 from pipeline.tracking.journal import PACE_NAME, Point, read_growing_journal, read_journal
 from pipeline.tracking.outbox import opened_outbox
 from seq2sum.config import SearchParams
@@ -96,7 +96,7 @@ def publish(results: Results) -> Published:
     with connection.mlflow_errors(), opened_outbox(checkpoints, FOLLOWER_SECONDS) as outbox:
         started = time.time_ns() // 1_000_000 - round(1000 * results.train.get("wall_seconds", 0))
         run_id = runs.find_or_make_run(client, results.train_key, started)
-        runs.close_dead_runs(client, TRAINER_TAG, is_running)
+        runs.close_dead_runs(client, TRAINER_TAG, is_running, outcome_of)
         # A run that was made here and whose publisher is killed is closed by the next one.
         runs.set_missing_tags(client, run_id, {TRAINER_TAG: Trainer(os.getpid()).tag})
         run = client.get_run(run_id)

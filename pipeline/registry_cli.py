@@ -20,6 +20,7 @@ app.add_typer(ledger_app, name="ledger")
 
 NOT_PROMOTED = 1
 BROKEN = 1
+_MARKS = {True: ("✓", "green"), False: ("✗", "red"), None: ("–", "yellow")}
 
 Named = Annotated[str, typer.Argument(metavar="VERSION", help="A number, an alias or models:/NAME@ALIAS.")]
 
@@ -174,7 +175,8 @@ def ledger_export(
 def verify(version: Named = "champion", json_output: JsonFlag = False) -> None:
     """Check a version's files against their hashes, and that it still writes what it wrote when it was registered.
 
-    Exit status 1 if anything is not as it was.
+    ✓ holds, ✗ does not, – was not checked, since nothing is at hand to check it by (`holds` is null in JSON). Exit
+    status 1 if anything is not as it was.
 
     \b
     Example:
@@ -188,9 +190,10 @@ def verify(version: Named = "champion", json_output: JsonFlag = False) -> None:
         print(json.dumps([finding._asdict() for finding in findings], indent=2, ensure_ascii=False))
     else:
         for finding in findings:
-            mark = coloured("✓", "green") if finding.holds else coloured("✗", "red")
-            print(f"{mark} {finding.what}: {finding.detail}")
-    if not all(finding.holds for finding in findings):
+            print(f"{coloured(*_MARKS[finding.holds])} {finding.what}: {finding.detail}")
+        held, broken, unchecked = ([finding.holds for finding in findings].count(one) for one in (True, False, None))
+        print(f"{held} of {len(findings)} hold, {broken} do not, {unchecked} not checked")
+    if any(finding.holds is False for finding in findings):
         raise typer.Exit(BROKEN)
 
 

@@ -20,10 +20,10 @@ PICKLES = {".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin"}
 
 
 class Finding(NamedTuple):
-    """One thing that was checked."""
+    """One thing that was to be checked. ``holds``: None where nothing was there to check it by; ``detail`` says why."""
 
     what: str
-    holds: bool
+    holds: bool | None
     detail: str
 
 
@@ -47,15 +47,15 @@ def verify(name: str) -> list[Finding]:
         edited = [problem for entry in judged if (problem := verdict_problem(client, entry))]
         findings = [
             _is(f"files of version {version.number}", registry.content_hash(folder), content),
-            Finding("the ledger", not wrong, "; ".join(wrong) or f"{len(entries)} entries"),
+            _none_wrong("the ledger", wrong, len(entries), "entries"),
             *(_is("files as in the ledger", content, one) for one in written),
-            Finding("verdicts in the ledger", not edited, "; ".join(edited) or f"{len(judged)} as they were written"),
+            _none_wrong("verdicts in the ledger", edited, len(judged), "as they were written"),
         ]
         try:
             findings += _hashes(folder, version, inputs)
         except (UserError, OSError) as error:
             return [*findings, Finding("the record", False, str(error))]
-        return [*findings, _sample(folder, is_trusted=findings[0].holds)]
+        return [*findings, _sample(folder, is_trusted=findings[0].holds is True)]
 
 
 def _hashes(folder: Path, version: registry.Version, inputs: dict[str, str]) -> Iterator[Finding]:
@@ -65,15 +65,20 @@ def _hashes(folder: Path, version: registry.Version, inputs: dict[str, str]) -> 
     yield _is("dvc.lock", sha256_of(about / paths.DVC_LOCK), version.tags.get("dvc_lock_sha256"))
     facts = read_json(about / record.PROVENANCE)
     lock = about / record.ENVIRONMENT_LOCK
-    found = sha256_of(lock) if lock.exists() else None
-    yield _is("environment lock", found, version.tags.get("environment_lock_sha256"))
+    found, registered = sha256_of(lock) if lock.exists() else None, version.tags.get("environment_lock_sha256")
+    if found or registered:
+        yield _is("environment lock", found, registered)
+    else:
+        yield Finding("environment lock", None, "the version was registered without one")
     locked = lineage.tracked_files(about / paths.DVC_LOCK)
     data = {Path(path): inputs.get(path, digest) for path, digest in facts["data"].items()}
-    for path, (places, wrong) in data_at_hand(data).items():
+    for path, (places, wrong, missing) in data_at_hand(data).items():
         recorded = _is(str(path), locked[path].md5 if path in locked else None, data[path])
         failed = [*([] if recorded.holds else [recorded.detail]), *wrong]
         where = f"its bytes {' and '.join(places)} have it" if places else "its bytes are not at hand"
-        yield Finding(str(path), not failed, "; ".join(failed) or f"{recorded.detail}, as recorded; {where}")
+        as_recorded = "; ".join([f"{recorded.detail}, as recorded", where, *missing])
+        holds = False if failed else True if places else None
+        yield Finding(str(path), holds, "; ".join(failed) or as_recorded)
     pickles = [path.name for path in folder.rglob("*") if path.suffix in PICKLES]
     yield Finding("no pickle", not pickles, ", ".join(pickles) or "none found")
 
@@ -81,11 +86,18 @@ def _hashes(folder: Path, version: registry.Version, inputs: dict[str, str]) -> 
 def _sample(folder: Path, *, is_trusted: bool) -> Finding:
     what = "recorded summaries"
     if not is_trusted:
-        return Finding(what, False, "not repeated: code that was changed is not run")
+        return Finding(what, None, "not repeated: code that was changed is not run")
     sample = record.read_sample(folder / "artifacts" / record.FOLDER)
     again = decode(folder / "code", folder / "artifacts" / paths.MODEL.name, [one.document for one in sample])
     same = sum(one.summary.encode() == text.encode() for one, text in zip(sample, again, strict=True))
     return Finding(what, same == len(sample), f"{same} of {len(sample)} written again byte for byte")
+
+
+def _none_wrong(what: str, wrong: list[str], num: int, are: str) -> Finding:
+    """Of ``num`` things; none at all prove nothing."""
+    return Finding(
+        what, False if wrong else num > 0 or None, "; ".join(wrong) or (f"{num} {are}" if num else "there are none")
+    )
 
 
 def _is(what: str, found: str | None, expected: str | None) -> Finding:

@@ -78,13 +78,18 @@ def is_running(trainer_tag: str) -> bool:
     return host != socket.gethostname() or (started != "None" and str(_start_time(int(pid))) == started)
 
 
+def outcome_of(train_key: str) -> str | None:
+    """How this machine's last training of that key ended, by its own word; None if it left none."""
+    return _written_outcome(paths.CHECKPOINTS / train_key)
+
+
 class LiveRun:
     """The run of one training while it goes on. Every method may raise what MLflow raises and be called again."""
 
     def __init__(self, client: "MlflowClient", train_key: str, trainer: Trainer) -> None:
         self._client = client
         self.run_id = runs.find_or_make_run(client, train_key)
-        runs.close_dead_runs(client, TRAINER_TAG, is_running)
+        runs.close_dead_runs(client, TRAINER_TAG, is_running, outcome_of)
         origin = lineage.code_tags() | lineage.environment_lock_tag() | lineage.machine_tags()
         runs.set_missing_tags(client, self.run_id, origin)
         if paths.DVC_LOCK.exists():
@@ -142,13 +147,15 @@ def follow(folder: Path, train_key: str, trainer: Trainer) -> None:
 def _outcome(folder: Path, trainer: Trainer) -> str | None:
     """How the training ended, or None while it goes on. A trainer that is gone without a word was killed."""
     running = trainer.is_running()
+    return _written_outcome(folder) or (None if running else "KILLED")
+
+
+def _written_outcome(folder: Path) -> str | None:
     try:
         outcome = (folder / OUTCOME_NAME).read_text(encoding="utf-8")
     except FileNotFoundError:
-        outcome = ""
-    if outcome in OUTCOMES:
-        return outcome
-    return None if running else "KILLED"
+        return None
+    return outcome if outcome in OUTCOMES else None
 
 
 def main() -> None:

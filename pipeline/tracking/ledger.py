@@ -82,7 +82,8 @@ class Ledger:
     def append(self, head: Entry | None, action: Action, version: str | None, evidence: Mapping[str, str]) -> Entry:
         """Writes the entry after ``head``, the newest one that the caller knows.
 
-        Raises ConflictError if there is a newer one. Sent twice, because an answer was lost, it is written once.
+        Raises ConflictError if there is a newer one, UserError if the entry is too long for MLflow. Sent twice, because
+        an answer was lost, it is written once.
         """
         from mlflow.exceptions import MlflowException
 
@@ -92,7 +93,10 @@ class Ledger:
         entry = next_entry(head, actor(), action, version, evidence)
         text = entry.text()
         if len(text) > _MOST_CHARACTERS:
-            raise ValueError(f"an entry of {len(text)} characters; MLflow would cut it at {_MOST_CHARACTERS}")
+            raise UserError(
+                f"the ledger's entry would have {len(text):,} characters, and MLflow keeps {_MOST_CHARACTERS:,}. "
+                f"Nothing is changed; make the reason shorter by {len(text) - _MOST_CHARACTERS:,}."
+            )
         key = f"{_KEY_PREFIX}{entry.index:06}"
         try:
             self._client.log_param(self._run_id, key, text)

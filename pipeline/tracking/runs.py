@@ -51,12 +51,18 @@ def _experiment_id(client: "MlflowClient") -> str:
     return str(found.experiment_id)
 
 
-def close_dead_runs(client: "MlflowClient", trainer_tag: str, is_running: Callable[[str], bool]) -> None:
-    """Marks as KILLED the runs that say RUNNING though the process that their ``trainer_tag`` names is gone."""
+def close_dead_runs(
+    client: "MlflowClient", trainer_tag: str, is_running: Callable[[str], bool], outcome: Callable[[str], str | None]
+) -> None:
+    """Closes the runs that say RUNNING though the process that their ``trainer_tag`` names is gone.
+
+    ``outcome``: train key to the status with which that training ended; where there is None it was killed.
+    """
     for run in client.search_runs([_experiment_id(client)], "attributes.status = 'RUNNING'"):
         trainer = run.data.tags.get(trainer_tag)
         if trainer and not is_running(trainer):
-            client.set_terminated(run.info.run_id, "KILLED")
+            ended = outcome(run.data.tags.get(TRAIN_KEY_TAG, ""))
+            client.set_terminated(run.info.run_id, ended or "KILLED")
 
 
 class PointSender:

@@ -206,10 +206,12 @@ def test_the_registry_is_listed_newest_first_as_given() -> None:
         ),
         Version("seq2sum", "9", (), {}, 1_600_000_000_000, "r"),
         Version("seq2sum", "8", (), {"git_sha": "f" * 40, "git_dirty": "true"}, 1_500_000_000_000, "r"),
+        Version("seq2sum", "7", (), {"git_sha": "e" * 40, "params_changed": "true"}, 1_400_000_000_000, "r"),
     ]
-    heading, newest, older, changed = models_table(versions).splitlines()
+    heading, newest, older, changed, overridden = models_table(versions).splitlines()
     assert heading.split()[:4] == ["name", "version", "alias", "R-1"]
     assert newest.split()[:4] == ["seq2sum", "10", "challenger", "41.50"]
     assert newest.endswith("0123456789")
     assert older.split()[:4] == ["seq2sum", "9", "-", "-"]
     assert changed.endswith("  ffffffffff + uncommitted changes")
+    assert overridden.endswith("  eeeeeeeeee + changed params")

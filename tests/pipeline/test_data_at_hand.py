@@ -45,7 +45,7 @@ def overwrite(path: Path, text: str) -> None:
 
 def test_data_as_dvc_left_it_holds_in_the_work_tree_and_the_cache(recorded: dict[Path, str]) -> None:
     assert recorded[FOLDER].endswith(".dir")
-    everywhere = AtHand(["in the work tree", "in DVC's cache"], [])
+    everywhere = AtHand(["in the work tree", "in DVC's cache"], [], [])
     assert data_at_hand(recorded) == {FILE: everywhere, FOLDER: everywhere}
 
 
@@ -63,7 +63,7 @@ def test_bytes_that_were_changed_are_found_wherever_they_are(recorded: dict[Path
     assert data_at_hand(recorded)[FOLDER].wrong[1:] == [f"{listing} holds other bytes"]
 
 
-def test_of_other_data_the_work_tree_says_nothing_and_a_part_of_a_folder_is_not_at_hand(
+def test_of_other_data_the_work_tree_says_nothing_and_a_cached_folder_with_a_missing_file_tells_it(
     recorded: dict[Path, str],
 ) -> None:
     lock = yaml.safe_load(Path("dvc.lock").read_text())
@@ -73,6 +73,10 @@ def test_of_other_data_the_work_tree_says_nothing_and_a_part_of_a_folder_is_not_
     assert {at_hand.places[0] for at_hand in data_at_hand(recorded).values()} == {"in DVC's cache"}
     one_file = next(path for path in Path(".dvc/cache/files/md5").glob("*/*") if path.read_bytes() == b"less")
     one_file.unlink()
-    assert data_at_hand(recorded)[FOLDER] == AtHand([], [])
+    lacks = f"DVC's cache lacks 1 of its 4 objects, such as {one_file.resolve()}"
+    assert data_at_hand(recorded)[FOLDER] == AtHand([], [], [lacks])
+    another = next(path for path in Path(".dvc/cache/files/md5").glob("*/*") if path.read_bytes() == b"much")
+    overwrite(another, "most")
+    assert data_at_hand(recorded)[FOLDER] == AtHand([], [f"{another.resolve()} holds other bytes"], [lacks])
     shutil.rmtree(".dvc")
-    assert data_at_hand(recorded)[FILE] == AtHand([], [])
+    assert data_at_hand(recorded)[FILE] == AtHand([], [], [])

@@ -94,6 +94,17 @@ def test_a_run_whose_publisher_was_killed_is_closed_by_the_next_training(
     assert client.get_run(left).info.status == "KILLED"
 
 
+def test_a_training_whose_end_the_server_missed_gets_the_status_that_it_wrote_down(
+    client: MlflowClient, checkpoints: Path
+) -> None:
+    missed = runs.find_or_make_run(client, TRAIN_KEY)
+    runs.set_tags(client, missed, {following.TRAINER_TAG: dead_trainer().tag})
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    (checkpoints / OUTCOME_NAME).write_text("FAILED")
+    follow(checkpoints.with_name("another"), "another", dead_trainer())
+    assert client.get_run(missed).info.status == "FAILED"
+
+
 def test_a_trainers_load_and_memory_are_measured_as_long_as_it_lives() -> None:
     usage = {point.key: (point.step, point.value) for point in Trainer(os.getpid()).usage(7)}
     step, gib = usage["system/trainer_memory_gib"]

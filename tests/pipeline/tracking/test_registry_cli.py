@@ -32,6 +32,9 @@ def test_a_promotion_a_rollback_and_a_look_back(registered: Path) -> None:
     assert (done.exit_code, json.loads(done.stdout)["decision"]) == (1, "keep")
     assert run("champion").stdout == "2\n"
 
+    done = run("rollback", "--reason", "x" * 6000)
+    assert (done.exit_code, "make the reason shorter by" in done.stderr) == (2, True), done.output
+    assert run("champion").stdout == "2\n"
     done = run("rollback", "--reason", "a drill")
     assert done.exit_code == 0, done.output
     assert run("champion").stdout == "1\n"
@@ -58,6 +61,11 @@ def test_a_verdict_that_was_edited_is_told(registered: Path, client: MlflowClien
     assert run("rollback").exit_code == 0
     assert run("promote", "2").exit_code == 0
     assert (run("ledger", "verify").exit_code, run("verify", "2").exit_code) == (0, 0)
+    *lines, count = run("verify", "2").stdout.splitlines()
+    holds = [one["holds"] for one in json.loads(run("verify", "2", "--json").stdout)]
+    assert [{"✓": True, "–": None}[line[0]] for line in lines] == holds
+    assert holds.count(None) > 0
+    assert count == f"{holds.count(True)} of {len(holds)} hold, 0 do not, {holds.count(None)} not checked"
     evidence = json.loads(run("history", "--json").stdout.splitlines()[1])["evidence"]
     kept = Path(client.get_run(evidence["run_id"]).info.artifact_uri) / evidence["report"]
     true = kept.read_text()

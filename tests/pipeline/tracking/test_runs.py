@@ -87,6 +87,8 @@ def test_runs_of_dead_processes_are_closed_and_others_left(client: MlflowClient,
     untagged = runs.find_or_make_run(client, "0000" * 16)
     runs.set_tags(client, run_id, {"trainer": "dead"})
     runs.set_tags(client, alive, {"trainer": "alive"})
-    runs.close_dead_runs(client, "trainer", lambda trainer: trainer == "alive")
-    statuses = [client.get_run(run).info.status for run in (run_id, alive, untagged)]
-    assert statuses == ["KILLED", "RUNNING", "RUNNING"]
+    failed = runs.find_or_make_run(client, "fa11" * 16)
+    runs.set_tags(client, failed, {"trainer": "dead"})
+    runs.close_dead_runs(client, "trainer", lambda trainer: trainer == "alive", {"fa11" * 16: "FAILED"}.get)
+    statuses = [client.get_run(run).info.status for run in (run_id, alive, untagged, failed)]
+    assert statuses == ["KILLED", "RUNNING", "RUNNING", "FAILED"]

@@ -62,7 +62,7 @@ def test_a_shared_server_asks_for_a_password_keeps_files_in_s3_and_refuses_stran
     keys = {"aws_access_key_id": "made-up", "aws_secret_access_key": "made-up", "region_name": "us-east-1"}
     stored = boto3.client("s3", endpoint_url=endpoint, **keys).list_objects_v2(Bucket=BUCKET)["Contents"]
     assert [one["Key"] for one in stored if one["Key"].endswith("/artifacts/summarizer/model.safetensors")]
-    assert [finding.what for finding in verify("champion") if not finding.holds] == []
+    assert [finding.what for finding in verify("champion") if finding.holds is False] == []
     with champion.champion_folder() as folder:
         weights = Path("models/summarizer/model.safetensors")
         assert (folder / weights.name).read_bytes() == (project / weights).read_bytes()

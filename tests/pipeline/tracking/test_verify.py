@@ -26,15 +26,17 @@ def stored(client: MlflowClient) -> Path:
 
 
 def failing(name: str = "champion") -> list[str]:
-    return [finding.what for finding in verify(name) if not finding.holds]
+    return [finding.what for finding in verify(name) if finding.holds is False]
 
 
 def test_a_version_as_it_was_registered_holds_in_every_point(client: MlflowClient) -> None:
     findings = verify("models:/seq2sum@champion")
-    assert [finding.what for finding in findings if not finding.holds] == []
+    assert [finding.what for finding in findings if finding.holds is False] == []
     told = {finding.what: finding.detail for finding in findings}
     assert {"weights", "tokenizer", "config", "search", "dvc.lock"} <= set(told)
     assert told["data/split/train.parquet"] == f"{'t' * 32}, as recorded; its bytes are not at hand"
+    unchecked = [finding.what for finding in findings if finding.holds is None]
+    assert unchecked == ["verdicts in the ledger", "data/split/train.parquet", "data/split/val.parquet"]
     assert told["data/split"].endswith(".dir, as recorded; its bytes in the work tree have it")
     assert len(told["environment lock"]) == 64
     assert told["recorded summaries"] == "20 of 20 written again byte for byte"
@@ -77,12 +79,25 @@ def test_a_changed_file_is_found_and_changed_code_is_not_run(
     shutil.copytree(stored, backup)
     try:
         damage(stored)
-        found = failing()
+        found = {finding.what: finding.holds for finding in verify("champion")}
     finally:
         shutil.rmtree(stored)
         shutil.copytree(backup, stored)
-    assert set(found) - {"recorded summaries"} == {"files of version 1", *expected}
-    assert "recorded summaries" in found or "the record" in found
+    assert {what for what, holds in found.items() if holds is False} == {"files of version 1", *expected}
+    assert "the record" in found or found["recorded summaries"] is None
+
+
+def test_an_environment_lock_that_nobody_registered_is_not_called_checked(
+    client: MlflowClient, stored: Path, tmp_path: Path
+) -> None:
+    true = client.get_model_version("seq2sum", "1").tags["environment_lock_sha256"]
+    shutil.move(stored / "artifacts/record/environment.lock", tmp_path / "kept")
+    client.delete_model_version_tag("seq2sum", "1", "environment_lock_sha256")
+    try:
+        assert {finding.what: finding.holds for finding in verify("champion")}["environment lock"] is None
+    finally:
+        shutil.move(tmp_path / "kept", stored / "artifacts/record/environment.lock")
+        client.set_model_version_tag("seq2sum", "1", "environment_lock_sha256", true)
 
 
 def test_tags_that_were_changed_with_the_files_do_not_match_the_ledger(client: MlflowClient) -> None:
@@ -111,7 +126,7 @@ def test_data_whose_bytes_are_others_than_recorded_is_found(client: MlflowClient
         findings = {finding.what: finding for finding in verify("champion")}
     finally:
         planted.unlink()
-    failed = [what for what, finding in findings.items() if not finding.holds]
+    failed = [what for what, finding in findings.items() if finding.holds is False]
     assert failed == ["data/split", "data/split/train.parquet"]
     digest = hashlib.md5(b"other data", usedforsecurity=False).hexdigest()
     assert findings["data/split/train.parquet"].detail == f"in the work tree its bytes have the hash {digest}"
