@@ -17,6 +17,7 @@ from pipeline.contenders import contenders
 from pipeline.promotion_page import write_page
 from pipeline.promotion_report import VERDICT, differing, write_promotion
 from pipeline.tracking import championship, connection, registry, runs
+from pipeline.tracking.chain import Entry, taken_back
 from pipeline.tracking.championship import ChampionChangedError
 from pipeline.tracking.ledger import Ledger
 from pipeline.tracking.verdicts import REPORT_HASH, keep_verdict
@@ -46,18 +47,20 @@ class Promotion(NamedTuple):
     report: Path | None
 
 
-def promote(name: str = registry.CHALLENGER) -> Promotion:
+def promote(name: str = registry.CHALLENGER, *, unattended: bool = False) -> Promotion:
     """Judges the version of that number or alias against the champion, and makes it champion if it is proven better.
 
     Whatever the verdict, it is written to the version's run and tags and to ``reports/promotion``. A champion that
-    changes meanwhile is judged against anew. Raises UserError if the version, the champion or the test split is
-    missing, or if files or ledger were tampered with.
+    changes meanwhile is judged against anew. ``unattended``: no one decides, so a version that a rollback took back is
+    kept without being judged. Raises UserError if the version, the champion or the test split is missing, or if files
+    or ledger were tampered with.
     """
     params = load_params(paths.PARAMS)
     client = connection.connect()
     with connection.mlflow_errors():
         for _ in range(_ATTEMPTS):
-            head = championship.settle(client, Ledger.open(client))
+            ledger = Ledger.open(client)
+            head = championship.settle(client, ledger)
             challenger = registry.find_named(client, name)
             try:
                 if head is None:
@@ -66,10 +69,19 @@ def promote(name: str = registry.CHALLENGER) -> Promotion:
                     raise UserError("the champion's alias was removed; `seq2sum rollback` sets it again.")
                 if head.version == challenger.number:
                     return Promotion("keep", challenger.number, head.version, ["it is the champion already"], None)
+                if unattended and (rollback := taken_back(ledger.entries()).get(challenger.number)):
+                    return Promotion("keep", challenger.number, head.version, [_why_taken_back(rollback)], None)
                 return _judge_and_record(client, challenger, registry.find_named(client, head.version), params)
             except ChampionChangedError:
                 continue
     raise UserError(f"the champion of {connection.model_name()!r} changed {_ATTEMPTS} times while we judged.")
+
+
+def _why_taken_back(rollback: Entry) -> str:
+    return (
+        f"entry {rollback.index} of the ledger, a rollback by {rollback.actor}, took it back "
+        f"({rollback.evidence.get('reason', 'not given')}); only `seq2sum promote` by hand judges it again"
+    )
 
 
 def _promote_first(client: "MlflowClient", challenger: registry.Version) -> Promotion:
@@ -153,8 +165,10 @@ def main() -> int:
     """The command line; exits with 1 if the challenger was not promoted, with 2 on what the user can mend."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.promote", description=__doc__)
     parser.add_argument("version", nargs="?", default=registry.CHALLENGER, help="number or alias; default: challenger")
+    parser.add_argument("--unattended", action="store_true", help="keep what a rollback took back")
+    arguments = parser.parse_args()
     try:
-        done = promote(parser.parse_args().version)
+        done = promote(arguments.version, unattended=arguments.unattended)
     except UserError as error:
         print(f"promote failed: {error}", file=sys.stderr)
         return 2

@@ -98,7 +98,7 @@ def publish(tree: Path, settings: dict[str, str], deadline: float | None) -> dic
 @task(cache_policy=NO_CACHE, retries=RETRIES, retry_delay_seconds=RETRY_SECONDS)
 def judge(version: str, tree: Path, settings: dict[str, str], deadline: float | None) -> dict[str, Any]:
     """Judges the version against the champion, which it becomes if it is proven better; the gate's verdict."""
-    arguments = [sys.executable, "-m", "pipeline.promote", version]
+    arguments = [sys.executable, "-m", "pipeline.promote", version, "--unattended"]
     log = get_run_logger()
     lines: list[str] = []
 

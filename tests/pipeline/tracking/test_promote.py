@@ -64,6 +64,14 @@ def test_better_is_promoted_worse_is_kept_and_a_rollback_goes_back(registered: P
     with pytest.raises(UserError, match="champion already"):
         succession.roll_back("1", "")
     assert [entry.action for entry in succession.history()] == ["first", "promote", "rollback"]
+
+    # What a person took back no training brings back, only a person.
+    done = promote.promote("2", unattended=True)
+    assert (done.decision, done.champion) == ("keep", "1")
+    assert "entry 3 of the ledger, a rollback by" in done.reasons[0]
+    assert "(complaints)" in done.reasons[0]
+    assert registry.find_named(client, "champion").number == "1"
+    assert promote.promote("2").decision == "promote"
     assert succession.ledger_problems() == []
 
 
