@@ -162,7 +162,11 @@ def as_json(promotion: Promotion) -> dict[str, Any]:
 
 
 def main() -> int:
-    """The command line; exits with 1 if the challenger was not promoted, with 2 on what the user can mend."""
+    """The command line.
+
+    Exits with 1 if the challenger was not promoted, with 2 on what the user can mend, with 75 if a server could not be
+    reached.
+    """
     parser = argparse.ArgumentParser(prog="python -m pipeline.promote", description=__doc__)
     parser.add_argument("version", nargs="?", default=registry.CHALLENGER, help="number or alias; default: challenger")
     parser.add_argument("--unattended", action="store_true", help="keep what a rollback took back")
@@ -171,7 +175,7 @@ def main() -> int:
         done = promote(arguments.version, unattended=arguments.unattended)
     except UserError as error:
         print(f"promote failed: {error}", file=sys.stderr)
-        return 2
+        return connection.TEMPORARY_FAILURE if isinstance(error, connection.UnreachableError) else 2
     print(json.dumps(as_json(done), indent=2, ensure_ascii=False))
     return 0 if done.decision == "promote" else 1
 

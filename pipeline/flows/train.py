@@ -19,15 +19,14 @@ from prefect import flow, task
 from prefect.blocks.abstract import NotificationBlock
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import State, TaskRun
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
-from prefect.tasks import Task
 
 from pipeline.flows import command, dvc_cli
 from pipeline.flows.command import CommandError
 from pipeline.flows.lease import leased
 from pipeline.flows.progress import TrainingProgress
+from pipeline.flows.retries import WAIT_SECONDS, is_lost, may_pass, transfer_may_pass
 from pipeline.flows.showing import show_results, show_verdict
 from pipeline.flows.workspace import environment, workspace
 from pipeline.lineage import FLOW_RUN_VARIABLE
@@ -37,6 +36,7 @@ from seq2sum.errors import UserError
 TRAIN_STAGE = "train"
 # A run that is lost this often has a reason that another attempt does not mend.
 MOST_STARTS = 12
+# Of a stage that was killed.
 RETRIES, RETRY_SECONDS = 3, 5
 _KEPT_STATUS = 1  # of `pipeline.promote`: judged and not promoted
 
@@ -51,12 +51,6 @@ def begin(experiment: str | None, timeout_minutes: float | None) -> tuple[float 
     deadline = None if timeout_minutes is None else time.monotonic() + 60 * timeout_minutes
     settings = {FLOW_RUN_VARIABLE: str(flow_run.ui_url or flow_run.id)}
     return deadline, settings | ({"MLFLOW_EXPERIMENT_NAME": experiment} if experiment else {})
-
-
-def is_lost(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether a stage was killed; one that failed by itself would fail again."""
-    error = state.result(raise_on_failure=False)
-    return isinstance(error, CommandError) and error.is_lost
 
 
 @task(
@@ -76,8 +70,9 @@ def run_stage(name: str, tree: Path, settings: dict[str, str], deadline: float |
     name="transfer",
     task_run_name="dvc {verb}",
     cache_policy=NO_CACHE,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_SECONDS,
+    retries=len(WAIT_SECONDS),
+    retry_delay_seconds=WAIT_SECONDS,
+    retry_condition_fn=transfer_may_pass,
 )
 def transfer(verb: str, tree: Path, deadline: float | None) -> None:
     """Fetches from DVC's remote what runs are known there (`pull`), or sends results and runs (`push`)."""
@@ -85,7 +80,7 @@ def transfer(verb: str, tree: Path, deadline: float | None) -> None:
     dvc_cli.dvc(tree, environment(tree), arguments, get_run_logger().info, deadline=deadline)
 
 
-@task(cache_policy=NO_CACHE, retries=RETRIES, retry_delay_seconds=RETRY_SECONDS)
+@task(cache_policy=NO_CACHE, retries=len(WAIT_SECONDS), retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=may_pass)
 def publish(tree: Path, settings: dict[str, str], deadline: float | None) -> dict[str, Any]:
     """Brings MLflow up to the results; what was published."""
     arguments = [sys.executable, "-m", "pipeline.publish", "--json"]
@@ -95,7 +90,7 @@ def publish(tree: Path, settings: dict[str, str], deadline: float | None) -> dic
     return published
 
 
-@task(cache_policy=NO_CACHE, retries=RETRIES, retry_delay_seconds=RETRY_SECONDS)
+@task(cache_policy=NO_CACHE, retries=len(WAIT_SECONDS), retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=may_pass)
 def judge(version: str, tree: Path, settings: dict[str, str], deadline: float | None) -> dict[str, Any]:
     """Judges the version against the champion, which it becomes if it is proven better; the gate's verdict."""
     arguments = [sys.executable, "-m", "pipeline.promote", version, "--unattended"]

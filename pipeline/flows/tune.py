@@ -24,8 +24,9 @@ from pipeline.flows import dvc_cli
 from pipeline.flows.command import CommandError
 from pipeline.flows.lease import leased
 from pipeline.flows.progress import points_so_far
+from pipeline.flows.retries import is_lost
 from pipeline.flows.search_space import TuneParams, as_overrides, draw, load_space
-from pipeline.flows.train import RETRIES, RETRY_SECONDS, TRAIN_STAGE, begin, command_line, is_lost, run_here, run_stage
+from pipeline.flows.train import RETRIES, RETRY_SECONDS, TRAIN_STAGE, begin, command_line, run_here, run_stage
 from pipeline.flows.trials import finished, opened_study, search
 from pipeline.flows.workspace import environment, set_overrides, workspace
 from pipeline.tracking.journal import Point, read_journal

@@ -1,12 +1,17 @@
 """What the tasks of `train` do with the commands that they run; `test_factory` has whole runs."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect.logging import disable_run_logger
+from prefect.states import Failed
 
 from pipeline.flows import train
+from pipeline.flows.command import CommandError
+from pipeline.flows.retries import WAIT_SECONDS
 
 # Says yes, and how it was called.
 GATE = """
@@ -33,3 +38,48 @@ def judged(tree: Path, gate: str) -> dict[str, Any]:
 def test_the_flows_gate_is_told_that_no_one_decides(tree):
     promotion = judged(tree, GATE)
     assert (promotion["challenger"], promotion["reasons"]) == ("2", ["--unattended"])
+
+
+def is_tried_again(task: Any, *arguments: Any) -> bool:
+    """Whether the flow has that task done once more after it failed."""
+    with disable_run_logger(), pytest.raises(CommandError) as failed:
+        task.fn(*arguments)
+    return bool(task.retry_condition_fn(task, None, Failed(data=failed.value)))
+
+
+@pytest.mark.parametrize(
+    ("end", "again"),
+    [
+        ("sys.exit(75)", True),
+        ("os.kill(os.getpid(), 9)", True),
+        ("sys.exit(2)", False),
+        ("raise RuntimeError", False),
+    ],
+)
+@pytest.mark.parametrize("name", ["publish", "promote"])
+def test_a_lost_server_or_process_is_waited_for_and_bad_input_is_not(tree, name, end, again):
+    (tree / f"pipeline/{name}.py").write_text(f"import os, sys\n{end}\n")
+    if name == "publish":
+        assert is_tried_again(train.publish, tree, {}, None) == again
+    else:
+        assert is_tried_again(train.judge, "2", tree, {}, None) == again
+
+
+def test_dvc_waits_for_a_lost_remote_and_not_for_one_that_was_never_named(tree):
+    def dvc(*arguments: str) -> None:
+        subprocess.run([sys.executable, "-m", "dvc", "--quiet", *arguments], cwd=tree, check=True)
+
+    dvc("init", "--no-scm")
+    (tree / "data").write_text("to be pushed")
+    dvc("add", "data")
+    assert not is_tried_again(train.transfer, "push", tree, None)
+    # As where a share is not mounted.
+    (tree / "share").touch()
+    dvc("remote", "add", "--default", "team", str(tree / "share/store"))
+    assert is_tried_again(train.transfer, "push", tree, None)
+
+
+def test_the_waits_grow_to_about_an_hour():
+    assert sorted(WAIT_SECONDS) == WAIT_SECONDS
+    assert 3000 < sum(WAIT_SECONDS) < 4500
+    assert {train.transfer.retries, train.publish.retries, train.judge.retries} == {len(WAIT_SECONDS)}
