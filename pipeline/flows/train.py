@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,29 @@ RETRIES, RETRY_SECONDS = 3, 5
 _KEPT_STATUS = 1  # of `pipeline.promote`: judged and not promoted
 
 
+def require_few_starts() -> None:
+    """Raises UserError if the flow run was lost and started again too often."""
+    if flow_run.run_count > MOST_STARTS:
+        raise UserError(f"the run was lost {MOST_STARTS} times; look for the reason before you start it again.")
+
+
+def deadline_of(first_start: datetime, timeout_minutes: float) -> float:
+    """The end, by this process's monotonic clock, of a run that first began then: what was lost of it counts too."""
+    passed = (datetime.now(UTC) - first_start).total_seconds()
+    return time.monotonic() + 60 * timeout_minutes - passed
+
+
 def begin(experiment: str | None, timeout_minutes: float | None) -> tuple[float | None, dict[str, str]]:
     """The deadline, and the settings of all commands, of a flow run that begins or goes on.
 
     Raises UserError if it was lost and started again too often.
     """
-    if flow_run.run_count > MOST_STARTS:
-        raise UserError(f"the run was lost {MOST_STARTS} times; look for the reason before you start it again.")
-    deadline = None if timeout_minutes is None else time.monotonic() + 60 * timeout_minutes
+    require_few_starts()
+    deadline = None
+    if timeout_minutes is not None:
+        with get_client(sync_client=True) as client:
+            first_start = client.read_flow_run(flow_run.id).start_time
+        deadline = deadline_of(first_start or datetime.now(UTC), timeout_minutes)
     settings = {FLOW_RUN_VARIABLE: str(flow_run.ui_url or flow_run.id)}
     return deadline, settings | ({"MLFLOW_EXPERIMENT_NAME": experiment} if experiment else {})
 
@@ -129,7 +145,7 @@ def train(
     """
     log = get_run_logger()
     deadline, settings = begin(experiment, timeout_minutes)
-    with workspace(str(flow_run.id), overrides or []) as tree:
+    with workspace(str(flow_run.id), overrides or [], deadline) as tree:
         if _is_over():
             log.info("another process has finished this run meanwhile")
             return {}
@@ -169,7 +185,7 @@ def _make_and_judge(
     first = stages.index(TRAIN_STAGE)
     for name in stages[:first]:
         run_stage(name, tree, settings, deadline, pull)
-    with leased(num_devices, flow_run.id, log) as device:
+    with leased(num_devices, flow_run.id, log, deadline) as device:
         for name in stages[first:]:
             run_stage(name, tree, settings | device, deadline, pull)
         published = publish(tree, settings | device, deadline)

@@ -108,7 +108,7 @@ def tune(
     log: Any = get_run_logger()
     deadline, settings = begin(experiment, timeout_minutes)
     fixed = overrides or []
-    with workspace(str(flow_run.id), fixed) as tree:
+    with workspace(str(flow_run.id), fixed, deadline) as tree:
         params = load_space(tree)
         study = opened_study(study_name(tree, fixed, params), params)
         stages = dvc_cli.stages(tree)
@@ -119,7 +119,7 @@ def tune(
             drawn = draw(trial, params.space)
             log.info("trial %d: %s", trial.number, " ".join(drawn))
             set_overrides(tree / paths.PARAMS, drawn)
-            with leased(num_devices, flow_run.id, log) as device:
+            with leased(num_devices, flow_run.id, log, deadline) as device:
                 loss = run_trial(trial, tree, settings | device, deadline)
             if loss is None:
                 raise optuna.TrialPruned

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +85,9 @@ def test_the_waits_grow_to_about_an_hour():
     assert sorted(WAIT_SECONDS) == WAIT_SECONDS
     assert 3000 < sum(WAIT_SECONDS) < 4500
     assert {train.transfer.retries, train.publish.retries, train.judge.retries} == {len(WAIT_SECONDS)}
+
+
+def test_the_timeout_counts_from_the_runs_first_start():
+    left = train.deadline_of(datetime.now(UTC) - timedelta(minutes=50), 60) - time.monotonic()
+    assert left == pytest.approx(600, abs=5)
+    assert train.deadline_of(datetime.now(UTC) - timedelta(minutes=70), 60) < time.monotonic()
