@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
-from prefect.blocks.abstract import NotificationBlock
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.logging import get_run_logger
@@ -26,6 +25,7 @@ from prefect.runtime import flow_run
 from pipeline.flows import command, dvc_cli
 from pipeline.flows.command import CommandError
 from pipeline.flows.lease import leased
+from pipeline.flows.notify import tell, tell_end
 from pipeline.flows.progress import TrainingProgress
 from pipeline.flows.retries import WAIT_SECONDS, is_lost, may_pass, transfer_may_pass
 from pipeline.flows.showing import show_results, show_verdict
@@ -128,7 +128,10 @@ def judge(version: str, tree: Path, settings: dict[str, str], deadline: float | 
 
 
 # With a result that was kept the server lets no completed run begin again.
-@flow(name="train", persist_result=True, result_serializer="json")
+@flow(
+    name="train", persist_result=True, result_serializer="json",
+    on_failure=[tell_end], on_crashed=[tell_end], on_cancellation=[tell_end],
+)  # fmt: skip
 def train(
     overrides: list[str] | None = None,
     experiment: str | None = None,
@@ -143,7 +146,7 @@ def train(
     Nothing is returned where another process of the same run was faster. ``notify`` names a Prefect notification block,
     such as ``slack-webhook/team``, that is told how it ended.
     """
-    log = get_run_logger()
+    log: Any = get_run_logger()
     deadline, settings = begin(experiment, timeout_minutes)
     with workspace(str(flow_run.id), overrides or [], deadline) as tree:
         if _is_over():
@@ -157,7 +160,7 @@ def train(
     message = f"version {promotion['challenger']}: {promotion['decision']} ({'; '.join(promotion['reasons'])})"
     log.info(message)
     if notify:
-        asyncio.run(_tell(notify, message))
+        asyncio.run(tell(notify, message, log))
     return promotion
 
 
@@ -169,13 +172,6 @@ def _is_over() -> bool:
     with get_client(sync_client=True) as client:
         state = client.read_flow_run(flow_run.id).state
     return state is not None and state.is_completed()
-
-
-async def _tell(block: str, message: str) -> None:
-    import prefect.blocks.notifications  # noqa: F401 — makes the kinds of blocks known
-
-    told: NotificationBlock = await NotificationBlock.aload(block)
-    await told.notify(message, subject="seq2sum train")
 
 
 def _make_and_judge(

@@ -1,18 +1,25 @@
 """What the tasks of `train` do with the commands that they run; `test_factory` has whole runs."""
 
+import asyncio
+import logging
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from prefect.blocks.abstract import NotificationBlock
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.logging import disable_run_logger
-from prefect.states import Failed
+from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+from prefect.states import Cancelled, Crashed, Failed
 
 from pipeline.flows import train
 from pipeline.flows.command import CommandError
+from pipeline.flows.healing import HEALED_TAG
 from pipeline.flows.retries import WAIT_SECONDS
 
 # Says yes, and how it was called.
@@ -91,3 +98,59 @@ def test_the_timeout_counts_from_the_runs_first_start():
     left = train.deadline_of(datetime.now(UTC) - timedelta(minutes=50), 60) - time.monotonic()
     assert left == pytest.approx(600, abs=5)
     assert train.deadline_of(datetime.now(UTC) - timedelta(minutes=70), 60) < time.monotonic()
+
+
+class Notifier:
+    """Stands in for a team's chat, which may be down."""
+
+    def __init__(self) -> None:
+        self.is_up, self.heard = True, list[str]()
+
+    async def notify(self, body: str, subject: str | None = None) -> None:
+        if not self.is_up:
+            raise ConnectionError("the chat is down")
+        self.heard.append(body)
+
+
+@pytest.fixture
+def notifier(monkeypatch: pytest.MonkeyPatch) -> Notifier:
+    made = Notifier()
+
+    async def load(name: str) -> Notifier:
+        assert name == "slack-webhook/team"
+        return made
+
+    monkeypatch.setattr(NotificationBlock, "aload", load)
+    return made
+
+
+def end_run(state: State[Any], notify: str | None, tags: list[str]) -> None:
+    """Ends a run of `train` as Prefect does."""
+    kinds = {"FAILED": "on_failure_hooks", "CRASHED": "on_crashed_hooks", "CANCELLED": "on_cancellation_hooks"}
+    run = FlowRun(flow_id=uuid4(), name="red-owl", parameters={"notify": notify}, tags=tags)
+    with temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: False}):
+        for hook in getattr(train.train, kinds[state.type.value]):
+            asyncio.run(hook(flow=train.train, flow_run=run, state=state))
+
+
+@pytest.mark.parametrize("state", [Failed(message="the time was up"), Crashed(message="killed"), Cancelled(message="")])
+def test_people_are_told_of_a_run_that_ends_without_a_verdict(notifier, state):
+    end_run(state, None, [])
+    assert notifier.heard == []
+    end_run(state, "slack-webhook/team", [])
+    (heard,) = notifier.heard
+    assert heard.startswith(f"run red-owl: {state.name}.")
+    assert state.message in heard
+
+
+def test_a_crash_that_is_healed_is_no_end(notifier):
+    end_run(Crashed(message="killed"), "slack-webhook/team", [HEALED_TAG])
+    assert notifier.heard == []
+
+
+def test_a_notifier_that_is_down_fails_nothing(notifier, caplog):
+    notifier.is_up = False
+    log = logging.LoggerAdapter(logging.getLogger("a run"))
+    asyncio.run(train.tell("slack-webhook/team", "version 2: promote", log))
+    assert "the chat is down" in caplog.text
+    assert "version 2: promote" in caplog.text
