@@ -154,9 +154,7 @@ def train(
             return {}
         if pull:
             transfer("pull", tree, deadline)
-        promotion = _make_and_judge(tree, settings, num_devices, deadline, pull, log)
-        if push:
-            transfer("push", tree, deadline)
+        promotion = _make_and_judge(tree, settings, num_devices, deadline, pull, push, log)
     message = f"version {promotion['challenger']}: {promotion['decision']} ({'; '.join(promotion['reasons'])})"
     log.info(message)
     if notify:
@@ -175,7 +173,7 @@ def _is_over() -> bool:
 
 
 def _make_and_judge(
-    tree: Path, settings: dict[str, str], num_devices: int, deadline: float | None, pull: bool, log: Any
+    tree: Path, settings: dict[str, str], num_devices: int, deadline: float | None, pull: bool, push: bool, log: Any
 ) -> dict[str, Any]:
     stages = dvc_cli.stages(tree)
     first = stages.index(TRAIN_STAGE)
@@ -184,6 +182,9 @@ def _make_and_judge(
     with leased(num_devices, flow_run.id, log, deadline) as device:
         for name in stages[first:]:
             run_stage(name, tree, settings | device, deadline, pull)
+        # No version is registered, let alone champion, whose data and weights no remote has.
+        if push:
+            transfer("push", tree, deadline)
         published = publish(tree, settings | device, deadline)
         promotion: dict[str, Any] = judge(published["version"], tree, settings | device, deadline)
     return promotion
@@ -211,7 +212,7 @@ def main() -> None:
     """The command line."""
     parser = command_line("train", __doc__)
     parser.add_argument("--pull", action="store_true", help="take what DVC's remote has rather than make it")
-    parser.add_argument("--push", action="store_true", help="send to DVC's remote at the end")
+    parser.add_argument("--push", action="store_true", help="send to DVC's remote, before publishing")
     run_here(train, parser)
 
 

@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -154,3 +155,18 @@ def test_a_notifier_that_is_down_fails_nothing(notifier, caplog):
     asyncio.run(train.tell("slack-webhook/team", "version 2: promote", log))
     assert "the chat is down" in caplog.text
     assert "version 2: promote" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("push", "order"), [(True, ["push", "publish", "judge"]), (False, ["publish", "judge"])], ids=["push", "no push"]
+)
+def test_what_is_published_was_pushed_before(tree, monkeypatch, push, order):
+    done: list[str] = []
+    (tree / "dvc.yaml").write_text("stages: {train: {}, evaluate: {}}")
+    monkeypatch.setattr(train, "leased", lambda *_: nullcontext({}))
+    monkeypatch.setattr(train, "run_stage", lambda name, *_: done.append(name))
+    monkeypatch.setattr(train, "transfer", lambda verb, *_: done.append(verb))
+    monkeypatch.setattr(train, "publish", lambda *_: done.append("publish") or {"version": "2"})
+    monkeypatch.setattr(train, "judge", lambda *_: done.append("judge") or {})
+    train._make_and_judge(tree, {}, 1, None, False, push, None)
+    assert done == ["train", "evaluate", *order]
