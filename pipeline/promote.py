@@ -7,6 +7,7 @@ it anew, with its own code and settings.
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -14,18 +15,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline import paths
 from pipeline.contenders import contenders
+from pipeline.jsonfile import read_json
 from pipeline.promotion_page import write_page
 from pipeline.promotion_report import VERDICT, differing, write_promotion
 from pipeline.tracking import championship, connection, registry, runs
+from pipeline.tracking.chain import Entry, taken_back
 from pipeline.tracking.championship import ChampionChangedError
 from pipeline.tracking.ledger import Ledger
-from pipeline.tracking.verdicts import REPORT_HASH, keep_verdict
+from pipeline.tracking.verdicts import REPORT, RUN, keep_verdict, verdict_problem
 from seq2sum.config import Params
 from seq2sum.data.pairs import read_pairs
 from seq2sum.errors import UserError
-from seq2sum.files import sha256_of
-from seq2sum.gate.evidence import Evidence, weigh
-from seq2sum.gate.verdict import Decision, Verdict, cost, decide, latency_cost
+from seq2sum.files import replaced_folder, sha256_of
+from seq2sum.gate.evidence import weigh
+from seq2sum.gate.verdict import Decision, cost, decide, latency_cost
 from seq2sum.params_file import load_params
 
 if TYPE_CHECKING:
@@ -46,18 +49,20 @@ class Promotion(NamedTuple):
     report: Path | None
 
 
-def promote(name: str = registry.CHALLENGER) -> Promotion:
+def promote(name: str = registry.CHALLENGER, *, unattended: bool = False) -> Promotion:
     """Judges the version of that number or alias against the champion, and makes it champion if it is proven better.
 
     Whatever the verdict, it is written to the version's run and tags and to ``reports/promotion``. A champion that
-    changes meanwhile is judged against anew. Raises UserError if the version, the champion or the test split is
-    missing, or if files or ledger were tampered with.
+    changes meanwhile is judged against anew. ``unattended``: no one decides, so a version that a rollback took back is
+    kept without being judged. A champion that the gate promoted is told of again. Raises UserError if the version, the
+    champion or the test split is missing, or if files or ledger were tampered with.
     """
     params = load_params(paths.PARAMS)
     client = connection.connect()
     with connection.mlflow_errors():
         for _ in range(_ATTEMPTS):
-            head = championship.settle(client, Ledger.open(client))
+            ledger = Ledger.open(client)
+            head = championship.settle(client, ledger)
             challenger = registry.find_named(client, name)
             try:
                 if head is None:
@@ -65,11 +70,22 @@ def promote(name: str = registry.CHALLENGER) -> Promotion:
                 if head.version is None:
                     raise UserError("the champion's alias was removed; `seq2sum rollback` sets it again.")
                 if head.version == challenger.number:
+                    if head.action == "promote" and REPORT in head.evidence:
+                        return _tell_again(client, challenger, head)
                     return Promotion("keep", challenger.number, head.version, ["it is the champion already"], None)
+                if unattended and (rollback := taken_back(ledger.entries()).get(challenger.number)):
+                    return Promotion("keep", challenger.number, head.version, [_why_taken_back(rollback)], None)
                 return _judge_and_record(client, challenger, registry.find_named(client, head.version), params)
             except ChampionChangedError:
                 continue
     raise UserError(f"the champion of {connection.model_name()!r} changed {_ATTEMPTS} times while we judged.")
+
+
+def _why_taken_back(rollback: Entry) -> str:
+    return (
+        f"entry {rollback.index} of the ledger, a rollback by {rollback.actor}, took it back "
+        f"({rollback.evidence.get('reason', 'not given')}); only `seq2sum promote` by hand judges it again"
+    )
 
 
 def _promote_first(client: "MlflowClient", challenger: registry.Version) -> Promotion:
@@ -119,29 +135,38 @@ def _judge_and_record(
         }
         championship.crown(client, challenger.number, "promote", champion.number, proof)
     # Only now: a promotion that does not come through must not be told as one.
-    _tell(client, challenger, champion, verdict, evidence, kept[REPORT_HASH])
+    _tell(client, challenger, folder)
     return Promotion(verdict.decision, challenger.number, champion.number, verdict.reasons, folder)
 
 
-def _tell(
-    client: "MlflowClient",
-    challenger: registry.Version,
-    champion: registry.Version,
-    verdict: Verdict,
-    evidence: Evidence,
-    report_hash: str,
-) -> None:
-    """Writes the verdict to the tags of the challenger and its run."""
+def _tell_again(client: "MlflowClient", champion: registry.Version, entry: Entry) -> Promotion:
+    """The promotion that ``entry`` tells of; a command that was killed after it may not have told it."""
+    if problem := verdict_problem(client, entry):
+        raise UserError(f"ledger of {connection.model_name()}: {problem}")
+    folder = paths.PROMOTIONS / f"{champion.number}-over-{entry.previous}"
+    with replaced_folder(folder) as beside, tempfile.TemporaryDirectory(prefix="seq2sum-") as temporary:
+        kept = Path(entry.evidence[REPORT]).parent.as_posix()
+        fetched = client.download_artifacts(entry.evidence[RUN], kept, temporary)
+        shutil.copytree(fetched, beside, dirs_exist_ok=True)
+    reasons = _tell(client, champion, folder)["reasons"]
+    reason = f"it became champion by entry {entry.index} of the ledger, {entry.time[:19]}Z"
+    return Promotion("promote", champion.number, entry.previous, [reason, *reasons], folder)
+
+
+def _tell(client: "MlflowClient", challenger: registry.Version, report: Path) -> dict[str, Any]:
+    """Writes the verdict in the folder ``report`` to the tags of the challenger and its run; the verdict."""
+    verdict = read_json(report / VERDICT)
     tags = {
-        "gate.decision": verdict.decision,
-        "gate.champion": champion.number,
-        "gate.reasons": "\n".join(verdict.reasons)[:_MOST_TAG_CHARACTERS],
-        "gate.report_sha256": report_hash,
-        **{f"gate.{kind}_gain": f"{gain.delta:+.2f}" for kind, gain in evidence.rouge.items()},
+        "gate.decision": verdict["decision"],
+        "gate.champion": verdict["champion"],
+        "gate.reasons": "\n".join(verdict["reasons"])[:_MOST_TAG_CHARACTERS],
+        "gate.report_sha256": sha256_of(report / VERDICT),
+        **{f"gate.{kind}_gain": f"{gain['delta']:+.2f}" for kind, gain in verdict["evidence"]["rouge"].items()},
     }
     runs.set_tags(client, challenger.run_id, {**tags, "gate.version": challenger.number})
     for key, value in tags.items():
         client.set_model_version_tag(challenger.name, challenger.number, key, value)
+    return verdict
 
 
 def as_json(promotion: Promotion) -> dict[str, Any]:
@@ -150,14 +175,20 @@ def as_json(promotion: Promotion) -> dict[str, Any]:
 
 
 def main() -> int:
-    """The command line; exits with 1 if the challenger was not promoted, with 2 on what the user can mend."""
+    """The command line.
+
+    Exits with 1 if the challenger was not promoted, with 2 on what the user can mend, with 75 if a server could not be
+    reached.
+    """
     parser = argparse.ArgumentParser(prog="python -m pipeline.promote", description=__doc__)
     parser.add_argument("version", nargs="?", default=registry.CHALLENGER, help="number or alias; default: challenger")
+    parser.add_argument("--unattended", action="store_true", help="keep what a rollback took back")
+    arguments = parser.parse_args()
     try:
-        done = promote(parser.parse_args().version)
+        done = promote(arguments.version, unattended=arguments.unattended)
     except UserError as error:
         print(f"promote failed: {error}", file=sys.stderr)
-        return 2
+        return connection.TEMPORARY_FAILURE if isinstance(error, connection.UnreachableError) else 2
     print(json.dumps(as_json(done), indent=2, ensure_ascii=False))
     return 0 if done.decision == "promote" else 1
 

@@ -249,7 +249,7 @@ def as_json(published: Published) -> str:
 
 
 def main() -> int:
-    """The command line; exits with 2 on what the user can mend."""
+    """The command line; exits with 2 on what the user can mend, with 75 if a server could not be reached."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.publish", description=__doc__)
     parser.add_argument("--json", action="store_true", help="end with a line of JSON instead of the table of scores")
     is_json = parser.parse_args().json
@@ -262,7 +262,7 @@ def main() -> int:
             f"\npublish failed: {error}\nNothing is lost: `python -m pipeline.publish`, or `make run`, goes on.",
             file=sys.stderr,
         )
-        return 2
+        return connection.TEMPORARY_FAILURE if isinstance(error, connection.UnreachableError) else 2
     except OSError as error:
         print(f"\npublish failed: {error}. Free space or fix access, then run again.", file=sys.stderr)
         return 2

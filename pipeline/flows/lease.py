@@ -51,18 +51,24 @@ def devices() -> list[str]:
 
 
 @contextlib.contextmanager
-def leased(num_devices: int, flow_run_id: UUID, log: logging.LoggerAdapter[logging.Logger]) -> Iterator[dict[str, str]]:
+def leased(
+    num_devices: int,
+    flow_run_id: UUID,
+    log: logging.LoggerAdapter[logging.Logger],
+    deadline: float | None = None,
+) -> Iterator[dict[str, str]]:
     """Waits for so many devices of this machine and holds them; the environment for the commands that use them.
 
     On several devices a training is as many processes. If the lease can't be renewed, the block is cancelled.
-    Raises UserError if the machine has fewer devices.
+    Raises UserError if the machine has fewer devices, TimeoutError if they are not free until ``deadline`` (of the
+    monotonic clock).
     """
     known = devices()
     if not 1 <= num_devices <= len(known):
         raise UserError(f"{num_devices} devices asked for; this machine has {len(known)} ({', '.join(known)}).")
     names = {device: f"device:{socket.gethostname()}:{device}" for device in known}
     with contextlib.ExitStack() as stack:
-        chosen = _acquire(stack, list(itertools.combinations(known, num_devices)), names, flow_run_id, log)
+        chosen = _acquire(stack, list(itertools.combinations(known, num_devices)), names, flow_run_id, log, deadline)
         own = [names[device] for device in chosen]
         _evict(own, log)
         log.info("leased %s", ", ".join(own))
@@ -77,6 +83,7 @@ def _acquire(
     names: dict[str, str],
     flow_run_id: UUID,
     log: logging.LoggerAdapter[logging.Logger],
+    deadline: float | None,
 ) -> tuple[str, ...]:
     told = False
     while True:
@@ -87,6 +94,8 @@ def _acquire(
         if not told:
             log.info("waiting for a device: %s", ", ".join(names.values()))
             told = True
+        if deadline is not None and time.monotonic() > deadline:
+            raise TimeoutError(f"no device was free until the time was up: {', '.join(names.values())}")
         time.sleep(POLL_SECONDS)
 
 

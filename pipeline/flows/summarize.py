@@ -9,14 +9,17 @@ from prefect.logging import get_run_logger
 
 from pipeline.batch import summarize_folder
 from pipeline.flows.champion import fetched_champion
+from pipeline.flows.train import require_few_starts
 
 
 @flow(name="summarize")
 def summarize(source: str, target: str, column: str = "document", chunk_rows: int = 500) -> dict[str, Any]:
     """Summarizes ``column`` of all files in the folder ``source`` into the folder ``target``; both may be `s3://…`.
 
-    A run that was killed goes on after the last whole chunk.
+    A run that was killed goes on after the last whole chunk. Raises UserError if it was lost and started again too
+    often, as by a row that kills the process.
     """
+    require_few_starts()
     from pipeline.hardware import use_hardware
     from seq2sum.summarize import Summarizer
 

@@ -12,22 +12,22 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
-from prefect.blocks.abstract import NotificationBlock
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import State, TaskRun
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
-from prefect.tasks import Task
 
 from pipeline.flows import command, dvc_cli
 from pipeline.flows.command import CommandError
 from pipeline.flows.lease import leased
+from pipeline.flows.notify import tell, tell_end
 from pipeline.flows.progress import TrainingProgress
+from pipeline.flows.retries import WAIT_SECONDS, is_lost, may_pass, transfer_may_pass
 from pipeline.flows.showing import show_results, show_verdict
 from pipeline.flows.workspace import environment, workspace
 from pipeline.lineage import FLOW_RUN_VARIABLE
@@ -37,8 +37,21 @@ from seq2sum.errors import UserError
 TRAIN_STAGE = "train"
 # A run that is lost this often has a reason that another attempt does not mend.
 MOST_STARTS = 12
+# Of a stage that was killed.
 RETRIES, RETRY_SECONDS = 3, 5
 _KEPT_STATUS = 1  # of `pipeline.promote`: judged and not promoted
+
+
+def require_few_starts() -> None:
+    """Raises UserError if the flow run was lost and started again too often."""
+    if flow_run.run_count > MOST_STARTS:
+        raise UserError(f"the run was lost {MOST_STARTS} times; look for the reason before you start it again.")
+
+
+def deadline_of(first_start: datetime, timeout_minutes: float) -> float:
+    """The end, by this process's monotonic clock, of a run that first began then: what was lost of it counts too."""
+    passed = (datetime.now(UTC) - first_start).total_seconds()
+    return time.monotonic() + 60 * timeout_minutes - passed
 
 
 def begin(experiment: str | None, timeout_minutes: float | None) -> tuple[float | None, dict[str, str]]:
@@ -46,17 +59,14 @@ def begin(experiment: str | None, timeout_minutes: float | None) -> tuple[float 
 
     Raises UserError if it was lost and started again too often.
     """
-    if flow_run.run_count > MOST_STARTS:
-        raise UserError(f"the run was lost {MOST_STARTS} times; look for the reason before you start it again.")
-    deadline = None if timeout_minutes is None else time.monotonic() + 60 * timeout_minutes
+    require_few_starts()
+    deadline = None
+    if timeout_minutes is not None:
+        with get_client(sync_client=True) as client:
+            first_start = client.read_flow_run(flow_run.id).start_time
+        deadline = deadline_of(first_start or datetime.now(UTC), timeout_minutes)
     settings = {FLOW_RUN_VARIABLE: str(flow_run.ui_url or flow_run.id)}
     return deadline, settings | ({"MLFLOW_EXPERIMENT_NAME": experiment} if experiment else {})
-
-
-def is_lost(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether a stage was killed; one that failed by itself would fail again."""
-    error = state.result(raise_on_failure=False)
-    return isinstance(error, CommandError) and error.is_lost
 
 
 @task(
@@ -76,8 +86,9 @@ def run_stage(name: str, tree: Path, settings: dict[str, str], deadline: float |
     name="transfer",
     task_run_name="dvc {verb}",
     cache_policy=NO_CACHE,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_SECONDS,
+    retries=len(WAIT_SECONDS),
+    retry_delay_seconds=WAIT_SECONDS,
+    retry_condition_fn=transfer_may_pass,
 )
 def transfer(verb: str, tree: Path, deadline: float | None) -> None:
     """Fetches from DVC's remote what runs are known there (`pull`), or sends results and runs (`push`)."""
@@ -85,7 +96,7 @@ def transfer(verb: str, tree: Path, deadline: float | None) -> None:
     dvc_cli.dvc(tree, environment(tree), arguments, get_run_logger().info, deadline=deadline)
 
 
-@task(cache_policy=NO_CACHE, retries=RETRIES, retry_delay_seconds=RETRY_SECONDS)
+@task(cache_policy=NO_CACHE, retries=len(WAIT_SECONDS), retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=may_pass)
 def publish(tree: Path, settings: dict[str, str], deadline: float | None) -> dict[str, Any]:
     """Brings MLflow up to the results; what was published."""
     arguments = [sys.executable, "-m", "pipeline.publish", "--json"]
@@ -95,10 +106,10 @@ def publish(tree: Path, settings: dict[str, str], deadline: float | None) -> dic
     return published
 
 
-@task(cache_policy=NO_CACHE, retries=RETRIES, retry_delay_seconds=RETRY_SECONDS)
+@task(cache_policy=NO_CACHE, retries=len(WAIT_SECONDS), retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=may_pass)
 def judge(version: str, tree: Path, settings: dict[str, str], deadline: float | None) -> dict[str, Any]:
     """Judges the version against the champion, which it becomes if it is proven better; the gate's verdict."""
-    arguments = [sys.executable, "-m", "pipeline.promote", version]
+    arguments = [sys.executable, "-m", "pipeline.promote", version, "--unattended"]
     log = get_run_logger()
     lines: list[str] = []
 
@@ -117,7 +128,10 @@ def judge(version: str, tree: Path, settings: dict[str, str], deadline: float | 
 
 
 # With a result that was kept the server lets no completed run begin again.
-@flow(name="train", persist_result=True, result_serializer="json")
+@flow(
+    name="train", persist_result=True, result_serializer="json",
+    on_failure=[tell_end], on_crashed=[tell_end], on_cancellation=[tell_end],
+)  # fmt: skip
 def train(
     overrides: list[str] | None = None,
     experiment: str | None = None,
@@ -132,21 +146,19 @@ def train(
     Nothing is returned where another process of the same run was faster. ``notify`` names a Prefect notification block,
     such as ``slack-webhook/team``, that is told how it ended.
     """
-    log = get_run_logger()
+    log: Any = get_run_logger()
     deadline, settings = begin(experiment, timeout_minutes)
-    with workspace(str(flow_run.id), overrides or []) as tree:
+    with workspace(str(flow_run.id), overrides or [], deadline) as tree:
         if _is_over():
             log.info("another process has finished this run meanwhile")
             return {}
         if pull:
             transfer("pull", tree, deadline)
-        promotion = _make_and_judge(tree, settings, num_devices, deadline, pull, log)
-        if push:
-            transfer("push", tree, deadline)
+        promotion = _make_and_judge(tree, settings, num_devices, deadline, pull, push, log)
     message = f"version {promotion['challenger']}: {promotion['decision']} ({'; '.join(promotion['reasons'])})"
     log.info(message)
     if notify:
-        asyncio.run(_tell(notify, message))
+        asyncio.run(tell(notify, message, log))
     return promotion
 
 
@@ -160,23 +172,19 @@ def _is_over() -> bool:
     return state is not None and state.is_completed()
 
 
-async def _tell(block: str, message: str) -> None:
-    import prefect.blocks.notifications  # noqa: F401 — makes the kinds of blocks known
-
-    told: NotificationBlock = await NotificationBlock.aload(block)
-    await told.notify(message, subject="seq2sum train")
-
-
 def _make_and_judge(
-    tree: Path, settings: dict[str, str], num_devices: int, deadline: float | None, pull: bool, log: Any
+    tree: Path, settings: dict[str, str], num_devices: int, deadline: float | None, pull: bool, push: bool, log: Any
 ) -> dict[str, Any]:
     stages = dvc_cli.stages(tree)
     first = stages.index(TRAIN_STAGE)
     for name in stages[:first]:
         run_stage(name, tree, settings, deadline, pull)
-    with leased(num_devices, flow_run.id, log) as device:
+    with leased(num_devices, flow_run.id, log, deadline) as device:
         for name in stages[first:]:
             run_stage(name, tree, settings | device, deadline, pull)
+        # No version is registered, let alone champion, whose data and weights no remote has.
+        if push:
+            transfer("push", tree, deadline)
         published = publish(tree, settings | device, deadline)
         promotion: dict[str, Any] = judge(published["version"], tree, settings | device, deadline)
     return promotion
@@ -204,7 +212,7 @@ def main() -> None:
     """The command line."""
     parser = command_line("train", __doc__)
     parser.add_argument("--pull", action="store_true", help="take what DVC's remote has rather than make it")
-    parser.add_argument("--push", action="store_true", help="send to DVC's remote at the end")
+    parser.add_argument("--push", action="store_true", help="send to DVC's remote, before publishing")
     run_here(train, parser)
 
 

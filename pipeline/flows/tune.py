@@ -24,8 +24,9 @@ from pipeline.flows import dvc_cli
 from pipeline.flows.command import CommandError
 from pipeline.flows.lease import leased
 from pipeline.flows.progress import points_so_far
+from pipeline.flows.retries import is_lost
 from pipeline.flows.search_space import TuneParams, as_overrides, draw, load_space
-from pipeline.flows.train import RETRIES, RETRY_SECONDS, TRAIN_STAGE, begin, command_line, is_lost, run_here, run_stage
+from pipeline.flows.train import RETRIES, RETRY_SECONDS, TRAIN_STAGE, begin, command_line, run_here, run_stage
 from pipeline.flows.trials import finished, opened_study, search
 from pipeline.flows.workspace import environment, set_overrides, workspace
 from pipeline.tracking.journal import Point, read_journal
@@ -107,7 +108,7 @@ def tune(
     log: Any = get_run_logger()
     deadline, settings = begin(experiment, timeout_minutes)
     fixed = overrides or []
-    with workspace(str(flow_run.id), fixed) as tree:
+    with workspace(str(flow_run.id), fixed, deadline) as tree:
         params = load_space(tree)
         study = opened_study(study_name(tree, fixed, params), params)
         stages = dvc_cli.stages(tree)
@@ -118,7 +119,7 @@ def tune(
             drawn = draw(trial, params.space)
             log.info("trial %d: %s", trial.number, " ".join(drawn))
             set_overrides(tree / paths.PARAMS, drawn)
-            with leased(num_devices, flow_run.id, log) as device:
+            with leased(num_devices, flow_run.id, log, deadline) as device:
                 loss = run_trial(trial, tree, settings | device, deadline)
             if loss is None:
                 raise optuna.TrialPruned

@@ -10,10 +10,11 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pipeline import paths
 from pipeline.flows.dvc_cli import dvc
@@ -26,23 +27,24 @@ from seq2sum.params_file import checked, parse_yaml
 
 FOLDER = Path(".cache/factory")
 DVC_CONFIG = Path(".dvc/config.local")
+POLL_SECONDS = 1.0
 _READY = ".git-ready"
 # Of the checkout; an embedded tracking database and its files outlive the run.
 _SHARED = (".cache", EMBEDDED_FILE, EMBEDDED_ARTIFACTS)
 
 
 @contextlib.contextmanager
-def workspace(name: str, overrides: Sequence[str]) -> Iterator[Path]:
+def workspace(name: str, overrides: Sequence[str], deadline: float | None = None) -> Iterator[Path]:
     """The work tree ``name``, made or found again as it was left by a killed run, for one process at a time.
 
     It is removed at the end, unless the run was killed or cancelled. Raises UserError for a bad override, or where
-    there is no commit.
+    there is no commit, and TimeoutError if another process has it until ``deadline`` (of the monotonic clock).
     """
     checkout = Path.cwd()
     tree = checkout / FOLDER / name
     tree.parent.mkdir(parents=True, exist_ok=True)
     with tree.with_suffix(".lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _lock(lock, tree, deadline)
         try:
             if not (tree / _READY).exists():
                 _make(checkout, tree, overrides)
@@ -51,6 +53,18 @@ def workspace(name: str, overrides: Sequence[str]) -> Iterator[Path]:
             remove(tree)
             raise
         remove(tree)
+
+
+def _lock(lock: TextIO, tree: Path, deadline: float | None) -> None:
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError(f"{tree}: another process had it until the time was up.") from None
+            time.sleep(POLL_SECONDS)
+        else:
+            return
 
 
 def remove(tree: Path) -> None:

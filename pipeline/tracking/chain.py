@@ -6,7 +6,7 @@ place. That the newest ones are still there is shown by anchors: hashes that are
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -116,6 +116,29 @@ def line_of_champions(entries: Sequence[Entry]) -> list[str]:
     Whatever makes a new champion puts it on top. A rollback takes off what came after its version; to a version that
     was taken off, it brings back the line of that version's last reign.
     """
+    lines = [line for _, line in _changes(entries)]
+    return lines[-1] if lines else []
+
+
+def taken_back(entries: Sequence[Entry]) -> dict[str, Entry]:
+    """The versions that a rollback took off the line of champions and that were not champion again since.
+
+    Each with the rollback that did so.
+    """
+    found: dict[str, Entry] = {}
+    before: list[str] = []
+    for entry, line in _changes(entries):
+        same = next((place for place, pair in enumerate(zip(before, line, strict=False)) if pair[0] != pair[1]), None)
+        same = min(len(before), len(line)) if same is None else same
+        found |= dict.fromkeys(before[same:], entry)
+        for version in line[same:]:
+            found.pop(version, None)
+        before = line
+    return found
+
+
+def _changes(entries: Sequence[Entry]) -> Iterator[tuple[Entry, list[str]]]:
+    """The entries that change the line of champions, each with the line after it."""
     line: list[str] = []
     line_when_champion: dict[str, list[str]] = {}
     for entry in entries:
@@ -128,4 +151,4 @@ def line_of_champions(entries: Sequence[Entry]) -> list[str]:
         else:
             line = line_when_champion.get(entry.version, [entry.version])
         line_when_champion[entry.version] = line
-    return line
+        yield entry, line

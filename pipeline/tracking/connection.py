@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import re
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,16 @@ EMBEDDED_URI = f"sqlite:///{EMBEDDED_FILE}"
 EMBEDDED_ARTIFACTS = "mlartifacts"
 # Whoever lets a request take longer is not told earlier that there is no server.
 ANSWER_SECONDS = max(10.0, float(os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT") or 0))
+
+# The exit status of a command that could not reach a server: the same command later may do (sysexits.h).
+TEMPORARY_FAILURE = 75  # EX_TEMPFAIL
+_TOO_MANY_REQUESTS, _BAD_GATEWAY, _UNAVAILABLE, _GATEWAY_TIMEOUT = 429, 502, 503, 504
+# MLflow tells of a failed download in words alone.
+_LOST_IN_WORDS = ("Max retries exceeded", "Connection aborted", "Connection broken", "Connection refused")
+
+
+class UnreachableError(UserError):
+    """A server does not answer, or not now. It may be back later, without anyone's doing."""
 
 
 def tracking_uri() -> str:
@@ -62,7 +73,8 @@ def require_registry() -> None:
 def connect(*, may_create: bool = False) -> "MlflowClient":
     """A client whose servers are known to answer. A database file that is missing is made only if ``may_create``.
 
-    Raises UserError when they don't answer within ANSWER_SECONDS, or refuse, and where there is no database.
+    Raises UnreachableError when they don't answer within ANSWER_SECONDS, and UserError when they refuse and where there
+    is no database.
     """
     if not may_create:
         require_registry()
@@ -120,14 +132,19 @@ def _ask_with_deadline(client: "MlflowClient") -> None:
     thread.start()
     thread.join(ANSWER_SECONDS)
     if thread.is_alive():
-        raise UserError(f"MLflow at {without_password(tracking_uri())} gave no answer within {ANSWER_SECONDS:.0f} s.")
+        raise UnreachableError(
+            f"MLflow at {without_password(tracking_uri())} gave no answer within {ANSWER_SECONDS:.0f} s."
+        )
     if failures:
         raise failures[0]
 
 
 @contextlib.contextmanager
 def mlflow_errors() -> Iterator[None]:
-    """Turns what MLflow, its HTTP client and its database raise, a missing driver too, into a UserError."""
+    """Turns what MLflow, its HTTP client and its database raise, a missing driver too, into a UserError.
+
+    It is an UnreachableError where a server was lost.
+    """
     from mlflow.exceptions import MlflowException
     from requests import RequestException
     from sqlalchemy.exc import SQLAlchemyError
@@ -137,7 +154,34 @@ def mlflow_errors() -> Iterator[None]:
     except (MlflowException, RequestException, SQLAlchemyError, ImportError) as error:
         where = without_password(tracking_uri())
         reason = without_password(str(error)).strip().splitlines()[0][:400]
-        raise UserError(f"MLflow at {where}: {reason}\nIs it up, and may you write there?") from error
+        kind = UnreachableError if _is_temporary(error) else UserError
+        raise kind(f"MLflow at {where}: {reason}\nIs it up, and may you write there?") from error
+
+
+def _is_temporary(error: BaseException) -> bool:
+    """Whether the same request may do later: the connection failed, or the server can't answer now."""
+    from mlflow.exceptions import MlflowException
+    from requests import ConnectionError as ConnectionFailure
+    from requests import HTTPError, Timeout
+    from requests.exceptions import ChunkedEncodingError, RetryError, SSLError
+
+    causes = [error]
+    while cause := causes[-1].__cause__ or causes[-1].__context__:
+        causes.append(cause)
+    # MLflow takes whatever a database file refuses for temporary.
+    if in_file := [cause for cause in causes if isinstance(cause, sqlite3.Error)]:
+        return "locked" in str(in_file[0])
+    if any(isinstance(cause, SSLError) for cause in causes):
+        return False
+    passing = (_TOO_MANY_REQUESTS, _BAD_GATEWAY, _UNAVAILABLE, _GATEWAY_TIMEOUT)
+    for cause in causes:
+        if isinstance(cause, ConnectionFailure | Timeout | RetryError | ChunkedEncodingError):
+            return True
+        if isinstance(cause, HTTPError) and cause.response is not None and cause.response.status_code in passing:
+            return True
+        if isinstance(cause, MlflowException) and cause.get_http_status_code() in passing:
+            return True
+    return any(words in str(error) for words in _LOST_IN_WORDS)
 
 
 def without_password(text: str) -> str:

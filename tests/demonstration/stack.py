@@ -38,15 +38,14 @@ def stack(project: Path, server: Path, settings: Mapping[str, str]) -> Iterator[
     with contextlib.ExitStack() as parts:
         store = parts.enter_context(postgres(secrets.token_urlsafe(12)))
         endpoint = parts.enter_context(s3_store(server))
-        own = {**S3_ENVIRONMENT, "MLFLOW_S3_ENDPOINT_URL": endpoint}
-        mlflow = MlflowServer(server, store, f"s3://{BUCKET}", (), own)
+        s3 = {**S3_ENVIRONMENT, "MLFLOW_S3_ENDPOINT_URL": endpoint}
+        mlflow = MlflowServer(server, store, f"s3://{BUCKET}", (), s3)
         parts.callback(mlflow.kill)
         prefect = PrefectServer(server / "prefect", prefect_database(store))
         parts.callback(prefect.kill)
         environment = {
             **prefect.environment, **S3_ENVIRONMENT, "AWS_ENDPOINT_URL": endpoint,
-            "MLFLOW_TRACKING_URI": mlflow.uri, 
-            "STORE": store.replace("+psycopg", ""),
+            "MLFLOW_TRACKING_URI": mlflow.uri, "STORE": store.replace("+psycopg", ""),
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
             # Ten seconds of waiting for each run would be most of a small run's time.
             "PREFECT_WORKER_QUERY_SECONDS": "2",

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from uuid import uuid4
 
@@ -49,6 +50,15 @@ def test_the_device_of_a_killed_holder_is_free_and_its_trainer_gone():
         assert device["SEQ2SUM_PROCESSES"] == "2"
         assert len(device[LEASE_VARIABLE].split()) == 2
         assert not psutil.pid_exists(trainer) or psutil.Process(trainer).status() == psutil.STATUS_ZOMBIE
+
+
+def test_waiting_for_a_device_ends_when_the_time_is_up():
+    with (
+        leased(2, uuid4(), LOG),
+        pytest.raises(TimeoutError, match=DEVICES[0]),
+        leased(1, uuid4(), LOG, time.monotonic() + 1),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("number", [0, 3])

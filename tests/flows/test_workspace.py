@@ -1,4 +1,5 @@
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,17 @@ def test_a_killed_run_finds_its_work_tree_again_and_the_checkout_stays_as_it_is(
     assert [path for path in (project / FOLDER).iterdir() if path.is_dir()] == []
     listed = subprocess.run(["git", "worktree", "list"], cwd=project, capture_output=True, text=True, check=True)
     assert len(listed.stdout.splitlines()) == 1
+
+
+def test_waiting_for_a_work_tree_ends_when_the_time_is_up(project, monkeypatch):
+    monkeypatch.chdir(project)
+    with (
+        workspace("taken", []) as tree,
+        pytest.raises(TimeoutError, match="taken"),
+        workspace("taken", [], time.monotonic() + 1),
+    ):
+        pass
+    assert not tree.exists()
 
 
 @pytest.mark.parametrize(

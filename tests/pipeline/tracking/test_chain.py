@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.tracking import chain
-from pipeline.tracking.chain import Entry, champion_at, line_of_champions, next_entry, parse_entry, problems
+from pipeline.tracking.chain import Entry, champion_at, line_of_champions, next_entry, parse_entry, problems, taken_back
 
 
 def make_chain(num_entries: int) -> list[Entry]:
@@ -127,6 +127,28 @@ THREE = ("first 1", "promote 2", "promote 3")
 )
 def test_promotions_lengthen_the_line_of_champions_and_rollbacks_shorten_it(later: tuple[str, ...], line: str) -> None:
     assert "".join(line_of_champions(ledger_of(*THREE, *later))) == line
+
+
+@pytest.mark.parametrize(
+    ("later", "versions"),
+    [
+        ((), ""),
+        (("rollback",), "3"),
+        (("rollback 1",), "23"),
+        (("rollback 1", "rollback 3"), ""),
+        (("rollback", "promote 4"), "3"),
+        (("rollback", "promote 3"), ""),
+        (("rollback", "promote 4", "rollback 3"), "4"),
+        (("promote 2", "rollback"), "2"),
+        (("promote 4",), ""),
+        (("observed -", "rollback 2"), "3"),
+        (("observed 1",), ""),
+    ],
+)
+def test_what_a_rollback_took_back_is_known_until_it_is_champion_again(later: tuple[str, ...], versions: str) -> None:
+    found = taken_back(ledger_of(*THREE, *later))
+    assert "".join(sorted(found)) == versions
+    assert {entry.action for entry in found.values()} <= {"rollback"}
 
 
 EVENT = st.tuples(st.sampled_from(["promote", "rollback", "observed"]), st.integers(1, 3)).map("{0[0]} {0[1]}".format)

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +65,14 @@ def test_better_is_promoted_worse_is_kept_and_a_rollback_goes_back(registered: P
     with pytest.raises(UserError, match="champion already"):
         succession.roll_back("1", "")
     assert [entry.action for entry in succession.history()] == ["first", "promote", "rollback"]
+
+    # What a person took back no training brings back, only a person.
+    done = promote.promote("2", unattended=True)
+    assert (done.decision, done.champion) == ("keep", "1")
+    assert "entry 3 of the ledger, a rollback by" in done.reasons[0]
+    assert "(complaints)" in done.reasons[0]
+    assert registry.find_named(client, "champion").number == "1"
+    assert promote.promote("2").decision == "promote"
     assert succession.ledger_problems() == []
 
 
@@ -189,6 +198,32 @@ def test_a_promotion_that_does_not_come_through_is_not_told_as_one(
     version = client.get_model_version("seq2sum", "2")
     tags = [*version.tags, *client.get_run(version.run_id).data.tags]
     assert [key for key in tags if key.startswith("gate.")] == []
+
+
+def test_a_promotion_that_was_killed_before_it_was_told_is_told_the_next_time(
+    registered: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(promote, "_tell", killed)
+        with pytest.raises(KeyboardInterrupt):
+            promote.promote("2")
+    assert registry.find_named(client, "champion").number == "2"
+    # Another machine has none of the files.
+    shutil.rmtree(paths.PROMOTIONS)
+    done = promote.promote("2")
+    assert (done.decision, done.champion) == ("promote", "1")
+    assert "entry 2 of the ledger" in done.reasons[0]
+    assert done.report is not None
+    assert "verdict.md" in {path.name for path in done.report.iterdir()}
+    version = client.get_model_version("seq2sum", "2")
+    for tags in (version.tags, client.get_run(version.run_id).data.tags):
+        assert (tags["gate.decision"], tags["gate.champion"]) == ("promote", "1")
+        assert tags["gate.report_sha256"] == succession.history()[-1].evidence["report_sha256"]
+        assert float(tags["gate.rouge1_gain"]) > 10
+    assert [entry.version for entry in succession.history()] == ["1", "2"]
 
 
 def test_names_that_are_not_there_are_told_with_those_that_are(registered: Path, client: MlflowClient) -> None:
