@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pipeline.tracking.connection import TEMPORARY_FAILURE
 from pipeline.tracking.journal import read_growing_journal
 from tests.behaviour.corpus import ROOT, make_project, set_params
 from tests.servers import BUCKET, S3_ENVIRONMENT, MlflowServer, free_port, postgres, s3_store, wait_for
@@ -99,9 +100,8 @@ def train_and_publish_through_outages(shell: Shell, mlflow: MlflowServer) -> Non
     print(f"# the server is up again; the training {'is over' if training.poll() is not None else 'goes on'}")
     shell.end(training)
     publishing = shell.start(PUBLISH)
-    # On a busy machine it may give up waiting for the follower of the training, which ends it with 2, too.
     kill_at(mlflow, "PUT /api/2.0/mlflow-artifacts/artifacts", 3, lambda: publishing.poll() is not None)
-    shell.end(publishing, status=2)
+    shell.end(publishing, status=TEMPORARY_FAILURE)
     mlflow.start()
     print("# the server is up again")
     shell(PUBLISH, lines=16)
