@@ -2,6 +2,7 @@
 
 import glob
 import io
+import os
 import random
 import subprocess
 import sys
@@ -58,7 +59,9 @@ def plan(
 
     Raises UserError naming the file, row or column that does not fit.
     """
-    patterns = [glob.escape(name) if Path(name).is_file() else name for name in files]
+    # A flow reads them from a work tree that lies elsewhere.
+    names = [os.path.abspath(name) if ".." in Path(name).parts else name for name in files]
+    patterns = [glob.escape(name) if Path(name).is_file() else name for name in names]
     first = next(iter(sorted(glob.glob(patterns[0], recursive=True))), None)
     if first is None:
         raise UserError(f"{files[0]}: no such file (seen from {Path.cwd()}).")

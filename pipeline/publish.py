@@ -215,7 +215,7 @@ def report(results: Results, published: Published) -> str:
 
 
 def _aliases_told(version: registry.Version) -> str:
-    return f"alias {', '.join(version.aliases)}" if version.aliases else "no alias: a newer version stays challenger"
+    return f"alias {', '.join(version.aliases)}" if version.aliases else "no alias: a newer version has it"
 
 
 def _further(published: Published) -> list[str]:

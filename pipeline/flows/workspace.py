@@ -6,6 +6,7 @@ and the checkpoints.
 
 import contextlib
 import fcntl
+import glob
 import os
 import shutil
 import subprocess
@@ -86,6 +87,7 @@ def environment(tree: Path, more: Mapping[str, str] | None = None) -> dict[str, 
 
 def _make(checkout: Path, tree: Path, overrides: Sequence[str]) -> None:
     remove(tree)
+    _require_committed_params(checkout)
     done = subprocess.run(
         ["git", "worktree", "add", "--quiet", "--force", "--detach", str(tree), "HEAD"],
         capture_output=True, text=True, check=False,
@@ -120,12 +122,32 @@ def set_overrides(params: Path, overrides: Sequence[str]) -> None:
     write_text(params, text_out.getvalue())
 
 
+def _require_committed_params(checkout: Path) -> None:
+    """Raises UserError if the params that someone sees are not those that would be trained."""
+    difference = ["git", "diff", "--quiet", "HEAD", "--", str(paths.PARAMS)]
+    if subprocess.run(difference, cwd=checkout, capture_output=True, check=False).returncode == 1:
+        raise UserError(
+            f"{paths.PARAMS} has changes that git does not have, and a flow trains the commit. Commit them, or give "
+            "them as overrides (section.key=value)."
+        )
+
+
 def _link_sources(checkout: Path, tree: Path) -> None:
-    """Local files that the params name and that are not in git are read where they are."""
+    """Local files that the params name and that are not in git are read where they are.
+
+    Raises UserError for a path that leads out of the checkout.
+    """
     source = parse_yaml((tree / paths.PARAMS).read_text(encoding="utf-8"))["ingest"]["source"]
     patterns = [pattern for split in (source.get("paths") or {}).values() for pattern in split]
-    for first in {Path(pattern).parts[0] for pattern in patterns if not Path(pattern).is_absolute()}:
-        names = [path.name for path in checkout.glob(first)]
-        for name in names:
-            if not (tree / name).exists():
-                (tree / name).symlink_to(checkout / name)
+    for pattern in patterns:
+        if Path(pattern).is_absolute():
+            continue
+        if ".." in Path(pattern).parts:
+            raise UserError(
+                f"ingest.source.paths: {pattern!r} leads out of the checkout; write it as an absolute path."
+            )
+        for name in glob.glob(pattern, root_dir=checkout, recursive=True):
+            link = tree / name
+            if not link.exists():
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(checkout / name)

@@ -74,7 +74,7 @@ def _observe(ledger: Ledger, head: Entry | None, version: str | None) -> None:
 def welcome(client: "MlflowClient", version: registry.Version) -> str | None:
     """The alias of a version just published: the one it has, or champion where there never was one, or challenger.
 
-    None if a newer version is the challenger: it stays.
+    None if a newer version is champion or challenger: an old one that is published again does not take its place.
     """
     if version.aliases:
         return version.aliases[0]
@@ -83,8 +83,8 @@ def welcome(client: "MlflowClient", version: registry.Version) -> str | None:
         with contextlib.suppress(ChampionChangedError):
             crown(client, version.number, "first", None, evidence)
             return registry.CHAMPION
-    challenger = registry.by_alias(client, registry.CHALLENGER)
-    if challenger is not None and int(challenger.number) > int(version.number):
+    others = (registry.by_alias(client, alias) for alias in (registry.CHAMPION, registry.CHALLENGER))
+    if any(int(other.number) > int(version.number) for other in others if other is not None):
         return None
     client.set_registered_model_alias(version.name, registry.CHALLENGER, version.number)
     return registry.CHALLENGER

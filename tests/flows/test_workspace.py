@@ -41,6 +41,35 @@ def test_a_killed_run_finds_its_work_tree_again_and_the_checkout_stays_as_it_is(
     assert len(listed.stdout.splitlines()) == 1
 
 
+def test_local_files_are_read_where_they_are_and_nothing_else_of_their_folders(project, monkeypatch):
+    monkeypatch.chdir(project)
+    (project / "data/raw").mkdir(parents=True)
+    (project / "data/mails.csv").write_text("body,subject\n")
+    with workspace("local", ['ingest.source.paths={"all": ["data/*.csv"]}']) as tree:
+        assert (tree / "data/mails.csv").read_text() == "body,subject\n"
+        (tree / "data/raw").mkdir()
+        (tree / "data/raw/pairs").write_text("made by a stage")
+    assert sorted(path.name for path in (project / "data").rglob("*")) == ["mails.csv", "raw"]
+
+
+def test_a_path_out_of_the_checkout_is_refused(project, monkeypatch):
+    monkeypatch.chdir(project)
+    override = 'ingest.source.paths={"all": ["../mails.csv"]}'
+    with pytest.raises(UserError, match=r"'\.\./mails\.csv' leads out"), workspace("outside", [override]):
+        pass
+
+
+def test_params_that_git_does_not_have_are_not_passed_over(project, monkeypatch):
+    monkeypatch.chdir(project)
+    before = (project / "params.yaml").read_bytes()
+    (project / "params.yaml").write_bytes(before.replace(b"seed: 1", b"seed: 2", 1))
+    with pytest.raises(UserError, match=r"params\.yaml has changes"), workspace("changed", []):
+        pass
+    (project / "params.yaml").write_bytes(before)
+    with workspace("changed", []):
+        pass
+
+
 def test_waiting_for_a_work_tree_ends_when_the_time_is_up(project, monkeypatch):
     monkeypatch.chdir(project)
     with (

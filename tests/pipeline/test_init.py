@@ -72,6 +72,12 @@ def test_params_are_written_with_reasons_and_every_other_line_stays(project: Pat
     assert "30 pairs: enough to see it run" in done.stdout
 
 
+def test_a_path_out_of_the_folder_is_kept_as_a_whole_one(project: Path) -> None:
+    done = init("--documents", "body", "--summaries", "subject", f"../{project.name}/mails.csv")
+    assert done.exit_code == 0, done.output
+    assert load_params(project / "params.yaml").ingest.source.paths == {"all": [str(project / "mails.csv")]}
+
+
 def test_another_call_replaces_the_reasons_and_asks_before_it_writes_over_changes(project: Path) -> None:
     assert init("mails.csv").exit_code == 0
     first = (project / "params.yaml").read_bytes()

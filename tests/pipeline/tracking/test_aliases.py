@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from pipeline import publish
-from pipeline.tracking import connection, registry
+from pipeline.tracking import championship, connection, registry
 from tests.pipeline.tracking.project import make_scores
 
 
@@ -29,7 +29,7 @@ def test_an_old_version_published_again_leaves_a_newer_challenger_and_says_so(pr
         results = publish.read_results()
         published = publish.publish(results)
     told = publish.report(results, published)
-    assert "seq2sum version 2, no alias: a newer version stays challenger (was registered before" in told
+    assert "seq2sum version 2, no alias: a newer version has it (was registered before" in told
     assert "`seq2sum promote 2` judges this one" in told
     assert json.loads(publish.as_json(published))["aliases"] == []
     assert [(one.number, one.aliases) for one in registry.versions(connection.connect())] == [
@@ -37,3 +37,14 @@ def test_an_old_version_published_again_leaves_a_newer_challenger_and_says_so(pr
         ("2", ()),
         ("1", ("champion",)),
     ]
+
+
+def test_a_former_champion_published_again_does_not_challenge_the_newer_one(project: Path) -> None:
+    for rouge1 in (40.0, 41.0):
+        (project / "reports/scores.json").write_text(json.dumps(make_scores(rouge1)))
+        publish.publish(publish.read_results())
+    client = connection.connect()
+    championship.crown(client, "2", "promote", "1", {})
+    (project / "reports/scores.json").write_text(json.dumps(make_scores(40.0)))
+    assert publish.publish(publish.read_results()).version.aliases == ()
+    assert [(one.number, one.aliases) for one in registry.versions(client)] == [("2", ("champion",)), ("1", ())]
