@@ -1,6 +1,7 @@
 """`python -m pipeline.demo`: serves the page to try a model on."""
 
 import contextlib
+import socket
 import sqlite3
 from pathlib import Path
 from typing import Annotated
@@ -35,6 +36,7 @@ def demo(
         from pipeline.tracking import registry
         from pipeline.tracking.champion import aliased_folder
 
+        _require_free(host, port)
         device = str(use_hardware())
         shown = [
             ShownModel.load(
@@ -54,6 +56,14 @@ def demo(
         app = create_app(shown, kept, allowed_hosts.split(","))
         print(f"Open http://{host}:{port}/ (Ctrl-C ends it)", flush=True)
         uvicorn.run(app, host=host, port=port, log_level="warning")
+
+
+def _require_free(host: str, port: int) -> None:
+    """Raises UserError before any model is loaded, if nothing can listen there."""
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise UserError(f"{host}:{port}: {error.strerror}. Name another port with --port.") from error
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import socket
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,9 @@ from seq2sum.summarize import SEARCH_FILE
 from tests.demo.served import make_model
 
 
-def start(**folders: Path) -> int:
+def start(port: int = 0, **folders: Path | None) -> int:
     with pytest.raises(typer.Exit) as ended:
-        demo(port=0, host="127.0.0.1", allowed_hosts="localhost", votes=Path("votes.db"), **folders)
+        demo(port=port, host="127.0.0.1", allowed_hosts="localhost", votes=Path("votes.db"), **folders)
     return ended.value.exit_code
 
 
@@ -33,3 +34,14 @@ def test_without_a_champion_the_way_to_one_is_told(
     assert "No model is registered here" in told
     assert "--model" in told
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert start(port=port, model=tmp_path / "none", challenger=None) == 2
+    told = capsys.readouterr()
+    assert f"127.0.0.1:{port}: Address already in use. Name another port with --port." in told.err
+    assert "Open" not in told.out
