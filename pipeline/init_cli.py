@@ -55,7 +55,11 @@ def init(
             return
         found = f", found {plan.columns.how}" if plan.columns.how else ""
         print(f"documents from {plan.columns.document!r}, summaries from {plan.columns.summary!r}{found}")
-        print(f"{plan.num_pairs:,} pairs\n")
+        print(f"{plan.num_pairs:,} pairs")
+        if plan.num_textless:
+            share = plan.num_textless / (plan.num_pairs + plan.num_textless)
+            print(f"without document or summary, and so left out: {plan.num_textless:,} rows ({share:.1%})")
+        print()
         rows = [
             (
                 choice.key,

@@ -72,6 +72,16 @@ def test_params_are_written_with_reasons_and_every_other_line_stays(project: Pat
     assert "30 pairs: enough to see it run" in done.stdout
 
 
+def test_rows_without_document_or_summary_are_counted_and_told(project: Path) -> None:
+    assert "left out" not in init("mails.csv").stdout
+    with (project / "mails.csv").open("a", encoding="utf-8") as stream:
+        stream.write('30,,a subject\n31,a body,\n32," ",\n33,"",another\n')
+    done = init("--force", "mails.csv")
+    assert "30 pairs\nwithout document or summary, and so left out: 4 rows (11.8%)\n" in done.stdout
+    found = json.loads(init("--force", "--json", "mails.csv").stdout)
+    assert (found["num_pairs"], found["num_textless"]) == (30, 4)
+
+
 def test_another_call_replaces_the_reasons_and_asks_before_it_writes_over_changes(project: Path) -> None:
     assert init("mails.csv").exit_code == 0
     first = (project / "params.yaml").read_bytes()
