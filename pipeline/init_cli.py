@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipeline.cli_errors import user_errors
+from pipeline.cli_errors import require_writable, user_errors
 from pipeline.model_cli import DocumentColumn, JsonFlag, SummaryColumn
 
 app = typer.Typer(rich_markup_mode=None)
@@ -48,6 +48,7 @@ def init(
         from pipeline import initialize, paths
         from pipeline.terminal import columns
 
+        require_writable(paths.PARAMS)
         plan = initialize.plan(files, documents, summaries, pair_id, group, paths.PARAMS, trial=trial)
         initialize.write_plan(plan, paths.PARAMS, force=force)
         if json_output:
