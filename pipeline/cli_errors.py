@@ -22,7 +22,7 @@ def user_errors() -> Iterator[None]:
 
 
 def require_writable(path: Path, *, is_folder: bool = False) -> None:
-    """Raises UserError naming a ``path`` that can't be written, so that no work is done for it; writes nothing there."""
+    """Raises UserError naming a ``path`` that can't be written, before work is done for it; writes nothing."""
     try:
         above = path.parent
         while not above.exists():

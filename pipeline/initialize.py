@@ -92,7 +92,7 @@ def replaced(plan: Plan) -> list[str]:
 
 
 def _read(source: FilesSource) -> tuple[Corpus, int]:
-    """A sample (Vitter 1985, algorithm R) and the number of the pairs that have both texts, and the number of the others."""
+    """A sample (Vitter 1985, algorithm R) and the number of the pairs with both texts, and the number of the others."""
     rng = random.Random(_SEED)
     sample: list[tuple[str, str]] = []
     num_pairs = num_textless = 0
