@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 from pipeline.lineage import flat, flat_params
-from pipeline.preset import round_trip_yaml
+from pipeline.preset import REASON, round_trip_yaml
 from pipeline.sizing import SAMPLE_PAIRS, TRIAL, Choice, Corpus, choices, for_trial, seconds, warnings
 from seq2sum.config import Params
 from seq2sum.data.columns import Columns, find_columns
@@ -22,8 +22,6 @@ from seq2sum.errors import UserError
 from seq2sum.files import write_text
 from seq2sum.params_file import checked, load_params, parse_yaml
 
-# Begins the lines that this module writes at the head of the file, and replaces when it is called again.
-_MARK = "#: "
 _SEED = 1
 
 
@@ -126,7 +124,7 @@ def write_plan(plan: Plan, params: Path, *, force: bool) -> None:
         )
     lines = params.read_text(encoding="utf-8").splitlines(keepends=True)
     yaml = round_trip_yaml()
-    document = yaml.load("".join(line for line in lines if not line.startswith(_MARK)))
+    document = yaml.load("".join(line for line in lines if not line.startswith(REASON)))
     document["ingest"]["source"] = plan.source.model_dump()
     for choice in plan.choices:
         *sections, key = choice.key.split(".")
@@ -141,7 +139,7 @@ def write_plan(plan: Plan, params: Path, *, force: bool) -> None:
         f"`seq2sum init` set these for {', '.join(plan.source.paths['all'])} ({plan.num_pairs:,} pairs):",
         *(f"  {choice.key}: {flat({'': choice.value})['']}  # {choice.reason}" for choice in plan.choices),
     ]
-    write_text(params, "".join(f"{_MARK}{line}\n" for line in head) + text.getvalue())
+    write_text(params, "".join(f"{REASON}{line}\n" for line in head) + text.getvalue())
 
 
 def _git_has(path: Path) -> bool:
