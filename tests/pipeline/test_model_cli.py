@@ -163,6 +163,8 @@ def test_colours_are_for_terminals_alone_and_not_against_ones_will(model: Path, 
         (["explain", "pairs.jsonl"], 'expected a JSON object with a field "document"'),
         (["info"], "No model is registered here"),
         (["info", "models/none"], "models/none/model.json: not found"),
+        (["info", "./models/summarizer"], "`make run` makes it; while one is under way it is missing"),
+        (["summarize", "--model", "models/summarizer", "blank.csv", "--lines"], "models/summarizer: holds no model."),
         (["models"], "No model is registered here"),
     ],
 )
