@@ -11,7 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from pipeline.cli_errors import user_errors
-from pipeline.documents import Document, read_documents
+from pipeline.documents import Document, read_column, read_documents
 from pipeline.init_cli import app as init_app
 from pipeline.model_cli import JsonFlag, Model
 from pipeline.model_cli import app as model_app
@@ -45,6 +45,7 @@ SUMMARIZE_HELP = """Summarize documents: one line of output for each, in order.
 \b
 What is a document:
   FILE.jsonl          the text in the field "document" of each line
+  --documents COLUMN  the text in that column of each row of a CSV, TSV, JSONL or Parquet file
   any other FILE, -   the whole text; with --lines, each line of it
   no FILE             standard input
 
@@ -53,6 +54,7 @@ Examples:
   seq2sum summarize report.txt
   cat report.txt | seq2sum summarize
   seq2sum summarize --json --beam 8 pairs.jsonl
+  seq2sum summarize --documents body more.csv
   seq2sum summarize --best 3 --max-words 12 --source-support report.txt
   seq2sum summarize --lines --model models/summarizer sentences.txt
 
@@ -68,6 +70,10 @@ def summarize(
     ] = None,
     model: Model = CHAMPION,
     lines: Annotated[bool, typer.Option("--lines", help="Each line of a text is a document.")] = False,
+    column: Annotated[
+        str | None,
+        typer.Option("--documents", metavar="COLUMN", help="Each row of a table is one.", show_default=False),
+    ] = None,
     json_lines: Annotated[
         bool, typer.Option("--json", help="One JSON line each: source, summary, score, truncated; with --best, best.")
     ] = False,
@@ -121,7 +127,15 @@ def summarize(
         "risk_samples": risk_samples,
     }
     with user_errors():
-        documents = [document for name in files or ["-"] for document in read_documents(name, lines)]
+        if lines and column is not None:
+            raise UserError(
+                "--lines and --documents: a file has either a document a line or columns. Give one of them."
+            )
+        documents = [
+            document
+            for name in files or ["-"]
+            for document in (read_documents(name, lines) if column is None else read_column(name, column))
+        ]
         with model_folder(model) as folder:
             from pipeline.hardware import use_hardware
             from seq2sum.summarize import Summarizer

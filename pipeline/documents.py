@@ -1,4 +1,4 @@
-"""Documents that a person hands to a command: files, lines of files, JSON Lines, standard input."""
+"""Documents that a person hands to a command: files, lines of files, rows of tables, standard input."""
 
 import json
 import sys
@@ -16,15 +16,38 @@ class Document(NamedTuple):
     text: str
 
 
+def read_column(name: str, column: str) -> list[Document]:
+    """The texts in ``column`` of a JSONL, CSV, TSV or Parquet file, also a compressed one, a row each.
+
+    Raises UserError naming the file, and the row where there is one, that can't be read or has no text.
+    """
+    # Arrow takes long to import, and texts don't want it.
+    from seq2sum.data.sources.fields import as_text
+    from seq2sum.data.sources.rows import read_rows
+
+    if name == "-":
+        raise UserError(f"--documents {column}: standard input has no columns. Name the file that has them.")
+    path = Path(name)
+    if not path.is_file():
+        raise UserError(f"{name}: no such file.")
+    documents = []
+    for number, row in read_rows(path, [column]):
+        source = f"{name}:{number}"
+        text = as_text(row[column], f"{source}: {column!r}")
+        if not text.strip():
+            raise UserError(f"{source}: {column!r} is empty. Fill it or remove the row.")
+        documents.append(Document(source, text))
+    return documents
+
+
 def read_documents(name: str, lines: bool) -> list[Document]:
     """The documents of a file, or of standard input if ``name`` is "-".
 
     Raises UserError naming the file, and the line where there is one, that can't be read or has no text.
     """
-    if not lines and name.endswith((".csv", ".tsv", ".parquet")):
+    if not lines and _is_table(name):
         raise UserError(
-            f'{name}: a table, not a text. Give JSON Lines with a field "document", or a document a line with --lines; '
-            "`seq2sum evaluate` and the page of `make demo` read tables."
+            f"{name}: a table, not a text. Name the column of its documents: `seq2sum summarize --documents COLUMN`."
         )
     text = _read_text(name)
     if not text.strip():
@@ -43,6 +66,13 @@ def read_documents(name: str, lines: bool) -> list[Document]:
         if not document.text.strip():
             raise UserError(f"{document.source}: empty. Remove it, or put its text there.")
     return documents
+
+
+def _is_table(name: str) -> bool:
+    """Whether only a reader of columns reads the file, by its suffixes. Plain JSON Lines are read as text, too."""
+    text_formats = (".csv", ".tsv", ".jsonl")
+    packed = tuple(kind + packing for kind in text_formats for packing in (".gz", ".xz", ".zst"))
+    return name.lower().endswith((".csv", ".tsv", ".parquet", *packed))
 
 
 def _read_text(name: str) -> str:
@@ -65,7 +95,10 @@ def _jsonl_document(source: str, line: str) -> str:
     try:
         document = json.loads(line)["document"]
     except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f'{source}: expected a JSON object with a field "document".') from error
+        raise UserError(
+            f'{source}: expected a JSON object with a field "document". If its text stands in another, `seq2sum '
+            "summarize --documents FIELD` reads that."
+        ) from error
     if not isinstance(document, str):
         raise UserError(f'{source}: the field "document" is {describe_kind(document)}, not text.')
     return document

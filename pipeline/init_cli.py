@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipeline.cli_errors import user_errors
+from pipeline.cli_errors import require_writable, user_errors
 from pipeline.model_cli import DocumentColumn, JsonFlag, SummaryColumn
 
 app = typer.Typer(rich_markup_mode=None)
@@ -48,6 +48,7 @@ def init(
         from pipeline import initialize, paths
         from pipeline.terminal import columns
 
+        require_writable(paths.PARAMS)
         plan = initialize.plan(files, documents, summaries, pair_id, group, paths.PARAMS, trial=trial)
         initialize.write_plan(plan, paths.PARAMS, force=force)
         if json_output:
@@ -55,7 +56,11 @@ def init(
             return
         found = f", found {plan.columns.how}" if plan.columns.how else ""
         print(f"documents from {plan.columns.document!r}, summaries from {plan.columns.summary!r}{found}")
-        print(f"{plan.num_pairs:,} pairs\n")
+        print(f"{plan.num_pairs:,} pairs")
+        if plan.num_textless:
+            share = plan.num_textless / (plan.num_pairs + plan.num_textless)
+            print(f"without document or summary, and so left out: {plan.num_textless:,} rows ({share:.1%})")
+        print()
         rows = [
             (
                 choice.key,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 from pipeline.lineage import flat, flat_params
-from pipeline.preset import round_trip_yaml
+from pipeline.preset import REASON, round_trip_yaml
 from pipeline.sizing import SAMPLE_PAIRS, TRIAL, Choice, Corpus, choices, for_trial, seconds, warnings
 from seq2sum.config import Params
 from seq2sum.data.columns import Columns, find_columns
@@ -23,20 +23,20 @@ from seq2sum.errors import UserError
 from seq2sum.files import write_text
 from seq2sum.params_file import checked, load_params, parse_yaml
 
-# Begins the lines that this module writes at the head of the file, and replaces when it is called again.
-_MARK = "#: "
 _SEED = 1
 
 
 class Plan(NamedTuple):
     """What is to stand in params.yaml, and what stands there (``before``: every value as text, by its key).
 
+    ``num_textless``: rows without document or summary, which are not among the ``num_pairs``.
     ``seconds``: the estimated time of the training on two cores.
     """
 
     source: FilesSource
     columns: Columns
     num_pairs: int
+    num_textless: int
     choices: list[Choice]
     before: dict[str, str]
     seconds: float
@@ -74,7 +74,7 @@ def plan(
         id=pair_id,
         group=group,
     )
-    corpus = _read(source)
+    corpus, num_textless = _read(source)
     present = load_params(params)
     chosen = choices(corpus, present.train.batch_tokens)
     if trial:
@@ -83,7 +83,7 @@ def plan(
     told = warnings(
         corpus, TRIAL["ingest.max_pairs"] if trial else None, present.split.test_share, present.promote.min_pairs
     )
-    return Plan(source, columns, corpus.num_pairs, chosen, flat_params(params), time, told)
+    return Plan(source, columns, corpus.num_pairs, num_textless, chosen, flat_params(params), time, told)
 
 
 def replaced(plan: Plan) -> list[str]:
@@ -92,11 +92,11 @@ def replaced(plan: Plan) -> list[str]:
     return [before if before != value else "" for before, value in values]
 
 
-def _read(source: FilesSource) -> Corpus:
-    """Counts the pairs that have both texts, and draws a sample of them (Vitter 1985, algorithm R)."""
+def _read(source: FilesSource) -> tuple[Corpus, int]:
+    """A sample (Vitter 1985, algorithm R) and the number of the pairs with both texts, and the number of the others."""
     rng = random.Random(_SEED)
     sample: list[tuple[str, str]] = []
-    num_pairs = 0
+    num_pairs = num_textless = 0
     pairs = tqdm(FilePairs(source).pairs(None), "init", unit=" pairs", mininterval=1, disable=not sys.stderr.isatty())
     for pair in pairs:
         if pair.document.strip() and pair.summary.strip():
@@ -104,12 +104,15 @@ def _read(source: FilesSource) -> Corpus:
             place = len(sample) if num_pairs <= SAMPLE_PAIRS else rng.randrange(num_pairs)
             if place < SAMPLE_PAIRS:
                 sample[place : place + 1] = [(pair.document, pair.summary)]
+        else:
+            num_textless += 1
     if not sample:
         raise UserError(
             f"no row has text in both {source.document!r} and {source.summary!r}. Name other columns with --documents "
             "and --summaries."
         )
-    return Corpus(num_pairs, [document for document, _ in sample], [summary for _, summary in sample])
+    corpus = Corpus(num_pairs, [document for document, _ in sample], [summary for _, summary in sample])
+    return corpus, num_textless
 
 
 def write_plan(plan: Plan, params: Path, *, force: bool) -> None:
@@ -124,7 +127,7 @@ def write_plan(plan: Plan, params: Path, *, force: bool) -> None:
         )
     lines = params.read_text(encoding="utf-8").splitlines(keepends=True)
     yaml = round_trip_yaml()
-    document = yaml.load("".join(line for line in lines if not line.startswith(_MARK)))
+    document = yaml.load("".join(line for line in lines if not line.startswith(REASON)))
     document["ingest"]["source"] = plan.source.model_dump()
     for choice in plan.choices:
         *sections, key = choice.key.split(".")
@@ -139,7 +142,7 @@ def write_plan(plan: Plan, params: Path, *, force: bool) -> None:
         f"`seq2sum init` set these for {', '.join(plan.source.paths['all'])} ({plan.num_pairs:,} pairs):",
         *(f"  {choice.key}: {flat({'': choice.value})['']}  # {choice.reason}" for choice in plan.choices),
     ]
-    write_text(params, "".join(f"{_MARK}{line}\n" for line in head) + text.getvalue())
+    write_text(params, "".join(f"{REASON}{line}\n" for line in head) + text.getvalue())
 
 
 def _git_has(path: Path) -> bool:
@@ -160,6 +163,7 @@ def as_json(plan: Plan, params: Path) -> dict[str, Any]:
         "params": str(params),
         "source": plan.source.model_dump(),
         "num_pairs": plan.num_pairs,
+        "num_textless": plan.num_textless,
         "choices": [
             choice._asdict() | {"replaced": before or None}
             for choice, before in zip(plan.choices, replaced(plan), strict=True)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from pipeline.cli_errors import user_errors
+from pipeline.cli_errors import require_writable, user_errors
 from pipeline.named_model import CHAMPION, model_folder, named_model
 from seq2sum.errors import UserError
 
@@ -120,6 +120,8 @@ def evaluate(
         from seq2sum.evaluation.table import scores_table
         from seq2sum.params_file import load_params
 
+        if output is not None:
+            require_writable(output)
         params = load_params(paths.PARAMS).evaluate
         pairs = read_labelled(files, documents, summaries)
         with named_model(model) as named:
@@ -225,6 +227,7 @@ def export(
 ) -> None:
     """Writes the folder whole or not at all."""
     with user_errors():
+        require_writable(to, is_folder=True)
         with model_folder(model) as folder:
             from seq2sum.export import export as write_export
             from seq2sum.summarize import Summarizer

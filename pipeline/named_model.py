@@ -54,6 +54,11 @@ def named_model(name: str) -> Iterator[NamedModel]:
     model.
     """
     if is_folder(name):
+        if Path(name).absolute() == paths.MODEL.absolute() and not (paths.MODEL / "model.json").exists():
+            raise UserError(
+                f"{name}: holds no model. `make run` makes it; while one is under way it is missing until the training "
+                "is done."
+            )
         yield NamedModel(name, Path(name), None, None)
         return
     from pipeline.tracking import connection, registry

@@ -16,10 +16,14 @@ from seq2sum.files import write_text
 from seq2sum.params_file import checked, load_yaml, parse_yaml
 from seq2sum.section import Section
 
+# Begins the lines at the head of params.yaml in which `seq2sum init` gives its reasons, one for a value.
+REASON = "#: "
+
 
 def apply_preset(preset: Path, params: Path, section: type[Section] = Params) -> list[str]:
     """Sets every value of ``preset`` in ``params`` and returns a line for each that differed.
 
+    The reasons that `seq2sum init` gave for those that differed go, since they hold no more.
     Raises UserError, and leaves ``params`` as it was, if ``preset`` is missing, has a key that ``params`` lacks or
     does not fit ``section``, the model of the whole file.
     """
@@ -41,7 +45,9 @@ def apply_preset(preset: Path, params: Path, section: type[Section] = Params) ->
         text = io.StringIO()
         yaml.dump(document, text)
         checked(parse_yaml(text.getvalue()), preset, section)
-        write_text(params, text.getvalue())
+        outdated = tuple(f"{REASON}  {change.partition(':')[0]}:" for change in changes)
+        lines = text.getvalue().splitlines(keepends=True)
+        write_text(params, "".join(line for line in lines if not line.startswith(outdated)))
     return changes
 
 

@@ -1,8 +1,12 @@
+import csv
+import gzip
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
@@ -61,6 +65,51 @@ def test_jsonl_gives_its_documents_and_json_tells_where_each_came_from(
     assert [line["source"] for line in lines] == [f"{pairs}:1", f"{pairs}:3"]
     assert [line["summary"].split() for line in lines] == [text.split() for text in expected]
     assert all(line["score"] < 0 and line["truncated"] is False for line in lines)
+
+
+def test_a_column_of_any_table_gives_a_summary_for_each_row(model: Path, expected: list[str], tmp_path: Path) -> None:
+    rows = [{"title": "unused", "body": text} for text in TEXTS]
+    for name, delimiter in (("more.csv", ","), ("more.tsv", "\t")):
+        with (tmp_path / name).open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, ["title", "body"], delimiter=delimiter)
+            writer.writeheader()
+            writer.writerows(rows)
+    (tmp_path / "more.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "more.csv.gz").write_bytes(gzip.compress((tmp_path / "more.csv").read_bytes()))
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "more.parquet")
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == 5
+    done = summarize(model, "--documents", "body", *files)
+    assert (done.exit_code, done.stdout.splitlines()) == (0, expected * 5), done.stderr
+    done = summarize(model, "--documents", "body", "--json", "--best", "2", tmp_path / "more.csv")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["source"] for line in lines] == [f"{tmp_path}/more.csv:2", f"{tmp_path}/more.csv:3"]
+    assert [line["best"][0]["summary"] for line in lines] == [line["summary"] for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["more.csv"], "more.csv: no column 'body'. There are: 'text'"),
+        (["gone.csv"], "gone.csv: no such file"),
+        (["blank.csv"], "blank.csv:3: 'body' is empty"),
+        (["number.jsonl"], "number.jsonl:1: 'body' is a number, not text"),
+        (["notes.txt"], "notes.txt: unknown suffix"),
+        ([], "standard input has no columns"),
+        (["--lines", "blank.csv"], "--lines and --documents"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_named_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    (tmp_path / "more.csv").write_text("text,title\na,b\n")
+    (tmp_path / "blank.csv").write_text("body,title\na,b\n ,c\n")
+    (tmp_path / "number.jsonl").write_text('{"body": 3}\n')
+    (tmp_path / "notes.txt").write_text("A note.\n")
+    monkeypatch.chdir(tmp_path)
+    done = summarize(tmp_path / "no model", "--documents", "body", *arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert message in done.stderr
 
 
 def test_a_document_that_is_cut_says_so(model: Path) -> None:
@@ -134,7 +183,13 @@ def test_the_best_are_lines_under_each_other_or_a_list_in_json(model: Path) -> N
         ("gone.txt", None, "gone.txt: No such file"),
         ("empty.txt", b" \n", "empty.txt: empty"),
         ("latin.txt", b"one\ntwo caf\xe9\n", r"latin.txt:2: byte 11 is not UTF-8"),
-        ("rows.csv", b"document\nA text.\n", "rows.csv: a table, not a text"),
+        (
+            "rows.csv",
+            b"document\nA text.\n",
+            "a table, not a text. Name the column of its documents: `seq2sum summarize",
+        ),
+        ("rows.tsv.gz", gzip.compress(b"a\tb\n"), "rows.tsv.gz: a table, not a text"),
+        ("body.jsonl", b'{"body": "a"}\n', "`seq2sum summarize --documents FIELD`"),
         ("image.txt", b"\x89PNG\0", "image.txt: holds null bytes"),
         ("bad.jsonl", b'{"document": "a"}\n{"docu\n', "bad.jsonl:2: expected a JSON object"),
         ("list.jsonl", b"[]\n", "list.jsonl:1: expected a JSON object"),

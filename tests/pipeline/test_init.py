@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.lineage import flat
+from pipeline.preset import apply_preset
 from pipeline.sizing import Corpus, choices, seconds, warnings
 from seq2sum.data.tokenizer import Tokenizer
 from seq2sum.params_file import load_params
@@ -78,6 +79,16 @@ def test_a_path_out_of_the_folder_is_kept_as_a_whole_one(project: Path) -> None:
     assert load_params(project / "params.yaml").ingest.source.paths == {"all": [str(project / "mails.csv")]}
 
 
+def test_rows_without_document_or_summary_are_counted_and_told(project: Path) -> None:
+    assert "left out" not in init("mails.csv").stdout
+    with (project / "mails.csv").open("a", encoding="utf-8") as stream:
+        stream.write('30,,a subject\n31,a body,\n32," ",\n33,"",another\n')
+    done = init("--force", "mails.csv")
+    assert "30 pairs\nwithout document or summary, and so left out: 4 rows (11.8%)\n" in done.stdout
+    found = json.loads(init("--force", "--json", "mails.csv").stdout)
+    assert (found["num_pairs"], found["num_textless"]) == (30, 4)
+
+
 def test_another_call_replaces_the_reasons_and_asks_before_it_writes_over_changes(project: Path) -> None:
     assert init("mails.csv").exit_code == 0
     first = (project / "params.yaml").read_bytes()
@@ -107,6 +118,21 @@ def test_what_an_earlier_call_or_a_person_set_is_set_anew_and_told_and_the_rest_
     assert "All other values stay" in done.stdout
     again = json.loads(init("--force", "--json", "mails.csv").stdout)
     assert all(choice["replaced"] is None for choice in again["choices"])
+
+
+def test_a_preset_takes_the_reasons_of_the_values_that_it_changes(project: Path) -> None:
+    assert init("mails.csv").exit_code == 0
+    path = project / "params.yaml"
+    before = path.read_text().splitlines()
+    changes = apply_preset(ROOT / "presets/full.yaml", path)
+    changed = {change.partition(":")[0] for change in changes}
+    after = path.read_text().splitlines()
+    gone = {line.split()[1].rstrip(":") for line in before if line.startswith("#:") and line not in after}
+    reasons = {line.split()[1].rstrip(":") for line in before if line.startswith("#:   ")}
+    assert gone == changed & reasons
+    assert {"train.max_steps", "train.model.embedding_size"} <= gone
+    assert "ingest.max_pairs" in reasons - gone
+    assert load_params(path).ingest.source.model_dump()["paths"] == {"all": ["mails.csv"]}
 
 
 def test_a_trial_has_a_small_budget_and_the_next_call_the_whole_one(project: Path) -> None:

@@ -1,3 +1,4 @@
+import ctypes
 import json
 import os
 import pty
@@ -162,6 +163,8 @@ def test_colours_are_for_terminals_alone_and_not_against_ones_will(model: Path, 
         (["explain", "pairs.jsonl"], 'expected a JSON object with a field "document"'),
         (["info"], "No model is registered here"),
         (["info", "models/none"], "models/none/model.json: not found"),
+        (["info", "./models/summarizer"], "`make run` makes it; while one is under way it is missing"),
+        (["summarize", "--model", "models/summarizer", "blank.csv", "--lines"], "models/summarizer: holds no model."),
         (["models"], "No model is registered here"),
     ],
 )
@@ -174,6 +177,58 @@ def test_what_is_wrong_is_named_with_status_2(project: Path, arguments: list[str
     assert (done.exit_code, done.stdout) == (2, "")
     assert message in done.stderr
     assert not (project / "mlflow.db").exists()
+
+
+def without_root_rights() -> None:
+    """In the process that is about to start: root, too, may write only where the folder's mode lets it."""
+    drop_from_bounding_set, dac_override = 24, 1  # prctl(2), capabilities(7)
+    ctypes.CDLL(None).prctl(drop_from_bounding_set, dac_override, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path"),
+    [
+        (["init", "--force", "pairs.jsonl"], "params.yaml"),
+        (["evaluate", "--output", "mine.parquet", "pairs.jsonl"], "mine.parquet"),
+        (["evaluate", "--output", "below/mine.parquet", "pairs.jsonl"], "below/mine.parquet"),
+        (["export", "--to", "exported"], "exported"),
+    ],
+)
+def test_a_folder_without_the_right_to_write_is_told_before_the_work(
+    project: Path, arguments: list[str], path: str
+) -> None:
+    """There is no model here either, which would be told next."""
+    before = sorted(project.iterdir())
+    command = [sys.executable, "-c", "from pipeline.cli import app; app()", *arguments]
+    project.chmod(0o555)
+    try:
+        done = subprocess.run(
+            command, env=environment(""), preexec_fn=without_root_rights, capture_output=True, text=True, check=False
+        )
+    finally:
+        project.chmod(0o755)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"seq2sum: {path}: can't be written: .: Permission denied. Name another place, or get the right to write "
+        "there.\n"
+    )
+    assert sorted(project.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evaluate", "--output", "pairs.jsonl/mine.parquet", "pairs.jsonl"], "pairs.jsonl: Not a directory"),
+        (["evaluate", "--output", ".", "pairs.jsonl"], ".: is a folder, not a file"),
+        (["export", "--to", "pairs.jsonl"], "pairs.jsonl: is a file, not a folder"),
+    ],
+)
+def test_a_place_of_the_wrong_kind_is_told_before_the_work(project: Path, arguments: list[str], message: str) -> None:
+    before = (project / "pairs.jsonl").read_bytes()
+    done = call(*arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert (project / "pairs.jsonl").read_bytes() == before
 
 
 def commands(group=None, above=()):
