@@ -22,7 +22,7 @@ from pipeline.tracking import championship, connection, registry, runs
 from pipeline.tracking.chain import Entry, taken_back
 from pipeline.tracking.championship import ChampionChangedError
 from pipeline.tracking.ledger import Ledger
-from pipeline.tracking.verdicts import REPORT, RUN, keep_verdict, verdict_problem
+from pipeline.tracking.verdicts import REPORT, REPORT_HASH, RUN, keep_verdict, verdict_problem
 from seq2sum.config import Params
 from seq2sum.data.pairs import read_pairs
 from seq2sum.errors import UserError
@@ -54,8 +54,8 @@ def promote(name: str = registry.CHALLENGER, *, unattended: bool = False) -> Pro
 
     Whatever the verdict, it is written to the version's run and tags and to ``reports/promotion``. A champion that
     changes meanwhile is judged against anew. ``unattended``: no one decides, so a version that a rollback took back is
-    kept without being judged. A champion that the gate promoted is told of again. Raises UserError if the version, the
-    champion or the test split is missing, or if files or ledger were tampered with.
+    kept without being judged. A promotion that was killed before it was told is told now. Raises UserError if the
+    version, the champion or the test split is missing, or if files or ledger were tampered with.
     """
     params = load_params(paths.PARAMS)
     client = connection.connect()
@@ -70,7 +70,9 @@ def promote(name: str = registry.CHALLENGER, *, unattended: bool = False) -> Pro
                 if head.version is None:
                     raise UserError("the champion's alias was removed; `seq2sum rollback` sets it again.")
                 if head.version == challenger.number:
-                    if head.action == "promote" and REPORT in head.evidence:
+                    is_told = challenger.tags.get("gate.report_sha256") == head.evidence.get(REPORT_HASH)
+                    # The flow asks again where it does not know whether it has promoted.
+                    if head.action == "promote" and REPORT in head.evidence and (unattended or not is_told):
                         return _tell_again(client, challenger, head)
                     return Promotion("keep", challenger.number, head.version, ["it is the champion already"], None)
                 if unattended and (rollback := taken_back(ledger.entries()).get(challenger.number)):
