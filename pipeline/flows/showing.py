@@ -2,6 +2,7 @@
 
 import base64
 import json
+import textwrap
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from pipeline.jsonfile import read_json
 from seq2sum.evaluation.table import scores_table
 
 _NUM_SAMPLES = 10
+_MOST_CHARACTERS = 200  # of a document
 
 
 def show_results(tree: Path, published: dict[str, Any]) -> None:
@@ -28,7 +30,7 @@ def show_results(tree: Path, published: dict[str, Any]) -> None:
         f"# {version}\n\n{scores_table(scores, markdown=True)}\n\n{scores['verdict']}\n", key="scores"
     )
     with (tree / paths.SAMPLES).open(encoding="utf-8") as lines:
-        samples = [json.loads(line) for line in islice(lines, _NUM_SAMPLES)]
+        samples = [_row(json.loads(line)) for line in islice(lines, _NUM_SAMPLES)]
     create_table_artifact(samples, key="samples", description=f"what {version} writes of test documents")
     curves = tree / paths.EVAL_PLOTS / "curves.png"
     # Within the address, since the page's viewers need not reach the worker's files.
@@ -36,6 +38,12 @@ def show_results(tree: Path, published: dict[str, Any]) -> None:
     create_image_artifact(f"data:image/png;base64,{image}", key="curves", description="loss by step")
     if published["page"]:
         create_link_artifact(published["page"], link_text=f"MLflow run of {version}", key="mlflow-run")
+
+
+def _row(sample: dict[str, Any]) -> dict[str, str]:
+    """What fits a page's width: the texts to compare first."""
+    document = textwrap.shorten(sample["document"], _MOST_CHARACTERS, placeholder=" …")
+    return {"hypothesis": sample["hypothesis"], "reference": sample["reference"], "document": document}
 
 
 def show_verdict(tree: Path, promotion: dict[str, Any]) -> None:

@@ -114,7 +114,7 @@ def make_stand_in(folder: Path) -> None:
     reports = folder / "reports"
     (reports / "plots").mkdir(parents=True)
     (reports / "scores.json").write_text(json.dumps(make_scores()))
-    (reports / "samples.jsonl").write_text(json.dumps({"document": "d", "reference": "r", "summary": "s"}) + "\n")
+    (reports / "samples.jsonl").write_text(json.dumps({"document": "d", "reference": "r", "hypothesis": "h"}) + "\n")
     (reports / "plots/curves.png").write_bytes(b"\x89PNG")
     ignored = (
         "/.cache/",
