@@ -28,8 +28,7 @@ def require_writable(path: Path, *, is_folder: bool = False) -> None:
         while not above.exists():
             above = above.parent
         # What is written stands under another name first (seq2sum.files), so the right to the folder decides.
-        with tempfile.TemporaryFile(dir=above):
-            pass
+        tempfile.TemporaryFile(dir=above).close()
         is_other = path.exists() and path.is_dir() != is_folder
     except OSError as error:
         raise UserError(

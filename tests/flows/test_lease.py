@@ -1,4 +1,4 @@
-"""Of a flow without a server; `test_chaos` has those with one."""
+"""Of a flow without a server; `test_factory` has those with one."""
 
 import logging
 import os
