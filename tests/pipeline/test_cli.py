@@ -188,7 +188,7 @@ def test_the_best_are_lines_under_each_other_or_a_list_in_json(model: Path) -> N
             b"document\nA text.\n",
             "a table, not a text. Name the column of its documents: `seq2sum summarize",
         ),
-        ("rows.tsv.gz", gzip.compress(b"a\tb\n"), "rows.tsv.gz: a table, not a text"),
+        ("rows.tsv.gz", gzip.compress(b"a\tb\n", mtime=0), "rows.tsv.gz: a table, not a text"),
         ("body.jsonl", b'{"body": "a"}\n', "`seq2sum summarize --documents FIELD`"),
         ("image.txt", b"\x89PNG\0", "image.txt: holds null bytes"),
         ("bad.jsonl", b'{"document": "a"}\n{"docu\n', "bad.jsonl:2: expected a JSON object"),
