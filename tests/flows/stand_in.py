@@ -8,6 +8,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import yaml
@@ -128,4 +129,6 @@ def make_stand_in(folder: Path) -> None:
     )
     (folder / ".gitignore").write_text("\n".join(ignored) + "\n")
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    remote = ["remote", "add", "--quiet", "--default", "store", str(folder / ".cache/remote")]
+    subprocess.run([sys.executable, "-m", "dvc", *remote], cwd=folder, check=True)
     commit(folder, "a stand-in")

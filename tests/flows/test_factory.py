@@ -24,7 +24,8 @@ from prefect.states import Cancelling
 
 from pipeline.flows.lease import ensure_limit
 from tests.behaviour.corpus import ROOT
-from tests.demonstration.chaos import Factory, play_round, slots, start_runs, states
+from tests.demonstration.chaos import play_round
+from tests.demonstration.parts import Factory, slots, start_runs, states
 from tests.demonstration.registry import commit
 from tests.flows.stand_in import NUM_STEPS
 from tests.servers import wait_for
