@@ -67,6 +67,7 @@ CONTESTS = (
     Contest("train_vs_joeynmt", "train", "train_joeynmt", per_second_of_training, TRAINING),
     Contest("decode_vs_opennmt", "decode", "decode_opennmt", per_second, DECODING),
     Contest("decode_vs_hf", "decode", "decode_bart", per_second, DECODING),
+    Contest("decode_vs_large_hf", "decode", "decode_large_bart", per_second, DECODING),
     Contest("memory_vs_opennmt", "train", "train_opennmt_copy", peak, "MiB of peak resident memory"),
     Contest("gemm_share", "train", "multiply", gigaflops, "10⁹ useful operations per CPU second"),
 )

@@ -50,6 +50,9 @@ class _Watched:
 class _Words:
     """A vocabulary of words that are written as their ids."""
 
+    def __init__(self, vocab_size: int) -> None:
+        self.vocab_size = vocab_size
+
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         return [[int(word) for word in text.split()] for text in texts]
 
@@ -96,7 +99,8 @@ def decode(size: Size, precision: torch.dtype, folder: Path) -> dict[str, Any]:
     """Summaries by beam search, each of the mean length; an untrained network would not end by itself."""
     device = use_hardware()
     torch.manual_seed(1)
-    summarizer = Summarizer(SummarizerModel(network(size), size.vocab_size), _Words(), size.max_source, None)
+    model = SummarizerModel(network(size), size.vocab_size)
+    summarizer = Summarizer(model, _Words(size.vocab_size), size.max_source, None)
     length = size.mean_target
     update = {"beam_size": 4, "min_tokens": length, "max_tokens": length, "risk_samples": 0, "length_penalty": 1.0}
     search = load_params(paths.PARAMS).evaluate.search.model_copy(update=update)

@@ -39,23 +39,24 @@ def pipeline_overhead() -> dict[str, float | str]:
     }
 
 
+def copy_project(project: Path, num_steps: int) -> None:
+    """What a training of the default params needs, in the folder ``project``, with so many steps and no pretraining."""
+    for name in COPIED:
+        copy = shutil.copytree if Path(name).is_dir() else shutil.copy
+        copy(name, project / name)
+    yaml = YAML()
+    content = yaml.load(project / paths.PARAMS)
+    content["train"]["pretrain"]["max_steps"], content["train"]["max_steps"] = 0, num_steps
+    yaml.dump(content, project / paths.PARAMS)
+
+
 def _seconds(command: list[str], changes: dict[str, str]) -> float:
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
-        for name in COPIED:
-            copy = shutil.copytree if Path(name).is_dir() else shutil.copy
-            copy(name, project / name)
-        _shorten(project / paths.PARAMS)
+        copy_project(project, NUM_STEPS)
         subprocess.run(["dvc", "init", "--no-scm", "--quiet"], cwd=project, check=True)
         tracking = {"MLFLOW_TRACKING_URI": f"sqlite:///{project}/mlflow.db"}
         environment = os.environ | {"OMP_NUM_THREADS": "1", "SEQ2SUM_THREADS": "1", "PYTHONPATH": ".:src"}
         start = time.perf_counter()
         subprocess.run(command, cwd=project, env=environment | tracking | changes, check=True)
         return time.perf_counter() - start
-
-
-def _shorten(params: Path) -> None:
-    yaml = YAML()
-    content = yaml.load(params)
-    content["train"]["pretrain"]["max_steps"], content["train"]["max_steps"] = 0, NUM_STEPS
-    yaml.dump(content, params)

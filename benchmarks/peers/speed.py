@@ -3,6 +3,7 @@
 Prints a line of JSON, like ``benchmarks.ours``. The peers' own training loops run, on one thread and the same pairs.
 """
 
+import functools
 import json
 import resource
 import sys
@@ -172,15 +173,20 @@ def decode_opennmt(size: Size, folder: Path) -> dict[str, Any]:
     return {"seconds": seconds[0], "pairs": len(output.read_text().splitlines())}
 
 
-def decode_bart(size: Size, folder: Path) -> dict[str, Any]:
-    """Summaries by a BART of about our number of parameters, untrained: beam 4, each of the mean length."""
+# Widths that give BART-base's six layers our number of parameters, and that of OpenNMT-py's network of these sizes.
+BART_LAYERS, BART_HEADS = 6, 4
+BART_WIDTHS = {"first": 180, "second": 164}
+LARGE_BART_WIDTHS = {"first": 256, "second": 336}
+
+
+def decode_bart(size: Size, folder: Path, width: int) -> dict[str, Any]:
+    """Summaries by an untrained network of BART's shape (Lewis et al. 2020): beam 4, each of the mean length."""
     from transformers import BartConfig, BartForConditionalGeneration
 
-    width, layers = (256, 2) if size.vocab_size == SIZES["first"].vocab_size else (192, 3)
     shape = {
         f"{side}_{what}": value
         for side in ("encoder", "decoder")
-        for what, value in (("layers", layers), ("attention_heads", 4), ("ffn_dim", 4 * width))
+        for what, value in (("layers", BART_LAYERS), ("attention_heads", BART_HEADS), ("ffn_dim", 4 * width))
     }
     config = BartConfig(vocab_size=size.vocab_size, d_model=width, max_position_embeddings=512, **shape)
     torch.manual_seed(1)
@@ -211,12 +217,13 @@ JOBS: dict[str, Callable[[Size, Path], dict[str, Any]]] = {
     "train_opennmt_fastest": lambda size, folder: train_opennmt(size, folder, OPENNMT_FASTEST),
     "train_joeynmt": train_joeynmt,
     "decode_opennmt": decode_opennmt,
-    "decode_bart": decode_bart,
 }
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     job, size_name, folder_name = sys.argv[1:]
+    for name, widths in (("decode_bart", BART_WIDTHS), ("decode_large_bart", LARGE_BART_WIDTHS)):
+        JOBS[name] = functools.partial(decode_bart, width=widths[size_name])
     outcome = JOBS[job](SIZES[size_name], Path(folder_name))
     outcome["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps(outcome))
