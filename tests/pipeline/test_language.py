@@ -12,12 +12,13 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.demo.shown import ShownModel
-from pipeline.paths import PROFILE_PIECES, RECORD_PROFILE
+from pipeline.paths import RECORD_PROFILE
+from pipeline.profile import FIELDS, profile_columns
 from seq2sum.data.overlap import words
 from seq2sum.data.tokenizer import Tokenizer
 from seq2sum.model.folder import save_model
 from seq2sum.model.summarizer import SummarizerModel
-from seq2sum.summarize import save_search
+from seq2sum.summarize import Summarizer, save_search
 from tests.decoding.tables import search_params
 from tests.model.tiny import tiny_params
 
@@ -53,9 +54,10 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_search(folder, search_params(beam_size=2, max_tokens=4))
     profile = folder.parent / RECORD_PROFILE
     profile.parent.mkdir()
-    # As in a record: those of some documents alone, sorted.
-    pieces = [sorted(ids) if row % 5 else None for row, ids in enumerate(tokenizer.encode_batch(documents))]
-    pq.write_table(pa.table({PROFILE_PIECES: pieces}), profile)
+    # Of some documents alone, as in a large record.
+    sampled = [row for row in range(len(documents)) if row % 5]
+    columns = profile_columns(documents, documents, Summarizer.load(folder), sampled)
+    pq.write_table(pa.table(columns, schema=pa.schema(FIELDS)), profile)
     return folder
 
 
