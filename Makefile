@@ -24,11 +24,11 @@ full: ## The same with the full training budget
 	@$(MAKE) preset PRESET=full
 	@$(MAKE) run
 
-preset: setup ## Write the values of presets/PRESET.yaml into params.yaml (PRESET=default restores)
-	python -m pipeline.preset $(PRESET)
+preset: setup ## Write the values of presets/PRESET.yaml into params.yaml (PRESET=default restores; FORCE=1 over your own)
+	python -m pipeline.preset $(PRESET) $(if $(FORCE),--force)
 
 study: setup ## Measure what is said of LSTMs and write reports/study/index.html (a quick look: STUDY_PRESET=tiny)
-	$(if $(STUDY_PRESET),python -m study.preset $(STUDY_PRESET))
+	$(if $(STUDY_PRESET),python -m study.preset $(STUDY_PRESET) $(if $(FORCE),--force))
 	dvc repro study/dvc.yaml
 
 bench: setup ## Speed and memory beside the peers, written to benchmarks/results.json (after `dvc repro encode`; 20 minutes)

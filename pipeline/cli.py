@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +23,7 @@ from seq2sum.errors import UserError
 from seq2sum.params_file import describe_problem
 
 if TYPE_CHECKING:
+    from pipeline.language import CommonWords
     from pipeline.tracking.registry import Version
     from seq2sum.summarize import Summary
 
@@ -59,6 +60,7 @@ Examples:
   seq2sum summarize --lines --model models/summarizer sentences.txt
 
 The model is the registry's champion (MLFLOW_TRACKING_URI says where, MLFLOW_MODEL_NAME which), or --model.
+A text in a language that a registered version did not learn is summarized all the same, and told on standard error.
 SEQ2SUM_DEVICE and SEQ2SUM_THREADS say what it runs on. Exit status: 0 done, 2 bad input or no model.
 """
 
@@ -138,21 +140,36 @@ def summarize(
         ]
         with model_folder(model) as folder:
             from pipeline.hardware import use_hardware
+            from pipeline.language import CommonWords
             from seq2sum.summarize import Summarizer
 
             summarizer = Summarizer.load(folder, str(use_hardware()))
+            common = CommonWords.of_version(folder, summarizer.tokenizer)
         search = override(summarizer.search, overrides, folder)
         if best is not None and best > search.beam_size:
             raise UserError(
                 f"--best {best} wants a beam of {best} or more, not {search.beam_size}. Give --beam {best}."
             )
         texts, progress = [document.text for document in documents], sys.stderr.isatty() and len(documents) > 1
+        if common is not None and (foreign := common.foreign(texts, summarizer.tokenizer)):
+            print(foreign_line(documents, foreign, common), file=sys.stderr)
         for document, found in zip(
             documents, summarizer.summarize_best(texts, search, best or 1, progress), strict=True
         ):
             print(json_line(document, found, best) if json_lines else plain_lines(found, best))
             if found[0].truncated and not json_lines:
                 print(f"{document.source}: longer than the model reads; its end was left out", file=sys.stderr)
+
+
+def foreign_line(documents: Sequence[Document], foreign: Mapping[int, float], own: "CommonWords") -> str:
+    """Tells once of all documents in a language that the model did not learn, by index their share of common words."""
+    index, share = next(iter(foreign.items()))
+    others = f", and {len(foreign) - 1:,} more" if len(foreign) > 1 else ""
+    return (
+        f"{documents[index].source}{others}: looks like a language or script that the model did not learn "
+        f"({share:.0%} of its pieces are common words of the model's own documents, {own.usual:.0%} of theirs); expect "
+        "no useful summary"
+    )
 
 
 def json_line(document: Document, found: "list[Summary]", best: int | None) -> str:

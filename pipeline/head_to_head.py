@@ -1,17 +1,18 @@
 """Two models on the same documents: the gate's evidence, without its decision."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.named_model import named_model
+from pipeline.named_model import NamedModel, named_model
 from pipeline.workers import num_workers
 from seq2sum.config import Params, PromoteParams
 from seq2sum.data.pairs import Pair
 from seq2sum.errors import UserError
 from seq2sum.evaluation.rouge import RougeScores, require_comparable, score_pairs
-from seq2sum.evaluation.system_outputs import MODEL, read_outputs
+from seq2sum.evaluation.system_outputs import MODEL, SystemOutputs, read_outputs
 from seq2sum.evaluation.table import ROUGE_NAMES, aligned
 from seq2sum.gate.evidence import Evidence, weigh
 from seq2sum.gate.measures import measure
@@ -41,23 +42,36 @@ def head_to_head(first: str, second: str, pairs: Sequence[Pair], params: Params)
     if len(pairs) < _LEAST_PAIRS:
         raise UserError(f"a comparison needs {_LEAST_PAIRS} pairs or more, and a useful one hundreds.")
     documents, references = [pair.document for pair in pairs], [pair.summary for pair in pairs]
-    ours, our_scores = _judged(first, pairs, params)
-    theirs, their_scores = _judged(second, pairs, params)
+    with contextlib.ExitStack() as stack:
+        # Both before the first summary, which may take long.
+        one, other = (_found(name, pairs, stack) for name in (first, second))
+        ours, our_scores = _judged(one, pairs, params)
+        theirs, their_scores = _judged(other, pairs, params)
     require_comparable(our_scores, their_scores)
     challenger = measure(documents, references, ours, our_scores.values)
     champion = measure(documents, references, theirs, their_scores.values)
     return HeadToHead(first, second, our_scores.signature, weigh(challenger, champion, params.promote))
 
 
-def _judged(name: str, pairs: Sequence[Pair], params: Params) -> tuple[Sequence[str], RougeScores]:
-    """A model's summaries of the pairs and their scores."""
+def _found(name: str, pairs: Sequence[Pair], stack: contextlib.ExitStack) -> NamedModel | SystemOutputs:
+    """The model, or its summaries of the pairs that are on file."""
     if name.endswith(".parquet"):
         outputs = read_outputs(Path(name))
         if [*zip(outputs.ids, outputs.references, strict=True)] != [(pair.id, pair.summary) for pair in pairs]:
             raise UserError(f"{name}: is of other pairs than these. Write it anew: `seq2sum evaluate --output`.")
-        return outputs.hypotheses[MODEL], outputs.scores[MODEL]
-    with named_model(name) as model:
-        hypotheses = model.summarize([pair.document for pair in pairs])
+        return outputs
+    model = stack.enter_context(named_model(name))
+    model.require_whole()
+    return model
+
+
+def _judged(
+    found: NamedModel | SystemOutputs, pairs: Sequence[Pair], params: Params
+) -> tuple[Sequence[str], RougeScores]:
+    """The summaries of the pairs and their scores."""
+    if isinstance(found, SystemOutputs):
+        return found.hypotheses[MODEL], found.scores[MODEL]
+    hypotheses = found.summarize([pair.document for pair in pairs])
     return hypotheses, score_pairs(hypotheses, [pair.summary for pair in pairs], params.evaluate.rouge, num_workers())
 
 

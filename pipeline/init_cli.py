@@ -75,5 +75,5 @@ def init(
         minutes = max(1, round(plan.seconds / 60))
         print(f"{paths.PARAMS} is written. Training will take about {minutes} min on two cores (twice that without")
         print("bfloat16, a fraction on a GPU), the summaries of the test split a few more.")
-        print(*plan.warnings, sep="\n", end="\n" if plan.warnings else "")
+        print(*plan.warnings, plan.gate, sep="\n")
         print("next: make run")

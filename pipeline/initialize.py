@@ -4,7 +4,6 @@ import glob
 import io
 import os
 import random
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
+from pipeline.committed import require_committed
 from pipeline.lineage import flat, flat_params
 from pipeline.preset import REASON, round_trip_yaml
-from pipeline.sizing import SAMPLE_PAIRS, TRIAL, Choice, Corpus, choices, for_trial, seconds, warnings
+from pipeline.sizing import SAMPLE_PAIRS, TRIAL, Choice, Corpus, choices, for_trial, gate_outlook, seconds, warnings
 from seq2sum.config import Params
 from seq2sum.data.columns import Columns, find_columns
 from seq2sum.data.sources.files import FilePairs
@@ -30,7 +30,7 @@ class Plan(NamedTuple):
     """What is to stand in params.yaml, and what stands there (``before``: every value as text, by its key).
 
     ``num_textless``: rows without document or summary, which are not among the ``num_pairs``.
-    ``seconds``: the estimated time of the training on two cores.
+    ``seconds``: the estimated time of the training on two cores. ``gate``: what the promotion gate will tell apart.
     """
 
     source: FilesSource
@@ -41,6 +41,7 @@ class Plan(NamedTuple):
     before: dict[str, str]
     seconds: float
     warnings: list[str]
+    gate: str
 
 
 def plan(
@@ -80,10 +81,10 @@ def plan(
     if trial:
         chosen = for_trial(chosen)
     time = seconds(chosen, present.train.batch_tokens)
-    told = warnings(
-        corpus, TRIAL["ingest.max_pairs"] if trial else None, present.split.test_share, present.promote.min_pairs
-    )
-    return Plan(source, columns, corpus.num_pairs, num_textless, chosen, flat_params(params), time, told)
+    most = TRIAL["ingest.max_pairs"] if trial else None
+    gate = gate_outlook(corpus.num_pairs, most, present.split.test_share, present.promote)
+    told = warnings(corpus.num_pairs)
+    return Plan(source, columns, corpus.num_pairs, num_textless, chosen, flat_params(params), time, told, gate)
 
 
 def replaced(plan: Plan) -> list[str]:
@@ -120,11 +121,8 @@ def write_plan(plan: Plan, params: Path, *, force: bool) -> None:
 
     A file with changes of its own, which git could not bring back, is replaced only by ``force``: else UserError.
     """
-    if not force and not _git_has(params):
-        raise UserError(
-            f"{params}: has changes that git does not have. Commit them, or give --force to write over the values that "
-            "`init` sets (the others stay)."
-        )
+    if not force:
+        require_committed(params, "give --force to write over the values that `init` sets (the others stay)")
     lines = params.read_text(encoding="utf-8").splitlines(keepends=True)
     yaml = round_trip_yaml()
     document = yaml.load("".join(line for line in lines if not line.startswith(REASON)))
@@ -145,18 +143,6 @@ def write_plan(plan: Plan, params: Path, *, force: bool) -> None:
     write_text(params, "".join(f"{REASON}{line}\n" for line in head) + text.getvalue())
 
 
-def _git_has(path: Path) -> bool:
-    """Whether the last commit holds the file just as it is."""
-    for command in (["ls-files", "--error-unmatch"], ["diff", "--quiet", "HEAD", "--"]):
-        try:
-            done = subprocess.run(["git", *command, path.name], cwd=path.parent, capture_output=True, check=False)
-        except FileNotFoundError:
-            return False
-        if done.returncode != 0:
-            return False
-    return True
-
-
 def as_json(plan: Plan, params: Path) -> dict[str, Any]:
     """The plan for programs."""
     return {
@@ -170,4 +156,5 @@ def as_json(plan: Plan, params: Path) -> dict[str, Any]:
         ],
         "seconds": round(plan.seconds),
         "warnings": plan.warnings,
+        "gate": plan.gate,
     }

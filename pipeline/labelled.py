@@ -1,14 +1,16 @@
 """Documents with reference summaries that a person hands to a command, and what models make of them."""
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline import paths
 from pipeline.workers import num_workers
 from seq2sum.config import EvaluateParams
 from seq2sum.data.columns import find_columns
-from seq2sum.data.pairs import Pair
+from seq2sum.data.pairs import Pair, read_pairs
 from seq2sum.data.sources.fields import as_text
 from seq2sum.data.sources.rows import column_names, read_rows
 from seq2sum.errors import UserError
@@ -47,6 +49,24 @@ def read_labelled(files: Sequence[Path], document: str | None, summary: str | No
             name = f"{path}:{number}"
             pairs.append(Pair(str(row[ID]) if has_id else name, name, text, reference))
     return pairs
+
+
+def in_training_split(pairs: Sequence[Pair]) -> int | None:
+    """How many of the documents stand in this project's training split, white space evened out; if any do, it is told.
+
+    None where that split is not at hand. Raises UserError if it is damaged.
+    """
+    if not paths.TRAIN_PAIRS.exists():
+        return None
+    asked = Counter(" ".join(pair.document.split()) for pair in pairs)
+    trained = (" ".join(pair.document.split()) for pair in read_pairs(paths.TRAIN_PAIRS))
+    if found := sum(asked[document] for document in {document for document in trained if document in asked}):
+        print(
+            f"{found:,} of {len(pairs):,} documents are in this project's training split ({paths.TRAIN_PAIRS}): of a "
+            "model that was trained on it, their scores say nothing about new texts.",
+            file=sys.stderr,
+        )
+    return found
 
 
 def score_model(pairs: Sequence[Pair], hypotheses: Sequence[str], params: EvaluateParams) -> SystemOutputs:

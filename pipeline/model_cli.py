@@ -90,6 +90,7 @@ EVALUATE_HELP = """Score a model on files of documents with summaries: ROUGE wit
 
 What ROUGE means here, the seed and the number of resamplings stand under `evaluate` in params.yaml; the model searches
 with its own settings, and a registered version with its own code. --output keeps summaries and scores for `compare`.
+Documents that stand in data/split/train.parquet are told: of a model that learnt them, such scores say little.
 
 \b
 Examples:
@@ -115,7 +116,7 @@ def evaluate(
     """Prints the table of scores, or the same as JSON."""
     with user_errors():
         from pipeline import paths
-        from pipeline.labelled import read_labelled, score_model, score_report
+        from pipeline.labelled import in_training_split, read_labelled, score_model, score_report
         from seq2sum.evaluation.system_outputs import write_outputs
         from seq2sum.evaluation.table import scores_table
         from seq2sum.params_file import load_params
@@ -125,13 +126,15 @@ def evaluate(
         params = load_params(paths.PARAMS).evaluate
         pairs = read_labelled(files, documents, summaries)
         with named_model(model) as named:
+            num_trained = in_training_split(pairs)
             hypotheses = named.summarize([pair.document for pair in pairs])
         outputs = score_model(pairs, hypotheses, params)
         if output is not None:
             write_outputs(output, outputs)
         report = score_report(outputs, params)
         if json_output:
-            print(json.dumps({"model": named.name, **report}, indent=2, ensure_ascii=False))
+            found = {"model": named.name, "in_training_split": num_trained, **report}
+            print(json.dumps(found, indent=2, ensure_ascii=False))
         else:
             print(f"{named.name}\n\n{scores_table(report)}")
 
@@ -165,13 +168,16 @@ def compare(
     with user_errors():
         from pipeline import paths
         from pipeline.head_to_head import comparison_table, head_to_head
-        from pipeline.labelled import read_labelled
+        from pipeline.labelled import in_training_split, read_labelled
         from seq2sum.params_file import load_params
 
         params = load_params(paths.PARAMS)
-        compared = head_to_head(first, second, read_labelled(files, documents, summaries), params)
+        pairs = read_labelled(files, documents, summaries)
+        num_trained = in_training_split(pairs)
+        compared = head_to_head(first, second, pairs, params)
         if json_output:
-            print(json.dumps(compared.as_json(), indent=2, ensure_ascii=False))
+            found = {"in_training_split": num_trained, **compared.as_json()}
+            print(json.dumps(found, indent=2, ensure_ascii=False))
         else:
             print(comparison_table(compared, params.promote))
 

@@ -12,6 +12,8 @@ from seq2sum.errors import UserError
 
 if TYPE_CHECKING:
     from pipeline.tracking.registry import Version
+    from seq2sum.config import SearchParams
+    from seq2sum.summarize import Summarizer
 
 CHAMPION = "champion"
 
@@ -38,12 +40,21 @@ class NamedModel(NamedTuple):
             if is_terminal:
                 print(f"{self.name} summarizes {len(documents):,} documents …", file=sys.stderr)
             return decode(self.code, self.folder, documents, device, num_threads())
+        summarizer, search = self._own(device)
+        return [one.text for one in summarizer.summarize(documents, search, progress=is_terminal)]
+
+    def require_whole(self) -> None:
+        """Raises UserError naming the file that a model folder lacks. A version's were checked as it was fetched."""
+        if self.code is None:
+            self._own("cpu")
+
+    def _own(self, device: str) -> "tuple[Summarizer, SearchParams]":
         from seq2sum.summarize import Summarizer
 
         summarizer = Summarizer.load(self.folder, device)
         if summarizer.search is None:
             raise UserError(f"{self.folder}: has no search settings (search.json). The evaluate stage writes them.")
-        return [one.text for one in summarizer.summarize(documents, summarizer.search, progress=is_terminal)]
+        return summarizer, summarizer.search
 
 
 @contextlib.contextmanager

@@ -29,6 +29,13 @@ ENCODED = Path("data/encoded")
 
 MODEL = Path("models/summarizer")
 
+# Beside the model folder of a registered version: what else travels with it, and of that the numbers of each test
+# document and its summary, which later inputs and outputs are compared with.
+RECORD = Path("record")
+RECORD_PROFILE = RECORD / "profile.parquet"
+# Its column of the pieces of some documents.
+PROFILE_PIECES = "pieces"
+
 # What people prefer, as the page collects it; like the registry nothing that the pipeline makes.
 VOTES = Path("votes.db")
 

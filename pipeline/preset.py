@@ -1,4 +1,7 @@
-"""Writes a preset's values into params.yaml and keeps its comments: ``python -m pipeline.preset NAME``."""
+"""Writes a preset's values into params.yaml and keeps its comments: ``python -m pipeline.preset NAME``.
+
+Values of one's own, such as those that `seq2sum init` chose, are written over only where git has them or by --force.
+"""
 
 import argparse
 import io
@@ -10,6 +13,7 @@ from typing import Any
 import ruamel.yaml
 
 from pipeline import paths
+from pipeline.committed import require_committed
 from seq2sum.config import Params
 from seq2sum.errors import UserError
 from seq2sum.files import write_text
@@ -20,28 +24,24 @@ from seq2sum.section import Section
 REASON = "#: "
 
 
-def apply_preset(preset: Path, params: Path, section: type[Section] = Params) -> list[str]:
+def apply_preset(preset: Path, params: Path, section: type[Section] = Params, *, force: bool = True) -> list[str]:
     """Sets every value of ``preset`` in ``params`` and returns a line for each that differed.
 
     The reasons that `seq2sum init` gave for those that differed go, since they hold no more.
     Raises UserError, and leaves ``params`` as it was, if ``preset`` is missing, has a key that ``params`` lacks or
-    does not fit ``section``, the model of the whole file.
+    does not fit ``section``, the model of the whole file; without ``force`` also if values would be lost, which
+    neither git nor a preset beside this one has.
     """
     load_yaml(params, section)
     yaml = round_trip_yaml()
-    try:
-        values = yaml.load(preset.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        known = ", ".join(sorted(path.stem for path in preset.parent.glob("*.yaml"))) or "none"
-        raise UserError(f"{preset}: not found. Known presets: {known}.") from error
-    except (ruamel.yaml.error.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{preset}: not readable as YAML: {error}") from error
-    if not isinstance(values, Mapping):
-        raise UserError(f"{preset}: expected sections as in {params}, found {type(values).__name__}.")
-
-    document = yaml.load(params.read_text(encoding="utf-8"))
-    changes = overlay(document, values, preset)
+    before = params.read_text(encoding="utf-8")
+    document = yaml.load(before)
+    changes = overlay(document, _values(preset), preset)
     if changes:
+        # Values that are all those of a preset come back by it.
+        others = sorted(preset.parent.glob("*.yaml"))
+        if not force and all(overlay(yaml.load(before), _values(other), other) for other in others):
+            require_committed(params, f"give --force (`make`: FORCE=1) to write over them: {'; '.join(changes)}")
         text = io.StringIO()
         yaml.dump(document, text)
         checked(parse_yaml(text.getvalue()), preset, section)
@@ -49,6 +49,19 @@ def apply_preset(preset: Path, params: Path, section: type[Section] = Params) ->
         lines = text.getvalue().splitlines(keepends=True)
         write_text(params, "".join(line for line in lines if not line.startswith(outdated)))
     return changes
+
+
+def _values(preset: Path) -> Mapping[str, Any]:
+    try:
+        values = round_trip_yaml().load(preset.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        known = ", ".join(sorted(path.stem for path in preset.parent.glob("*.yaml"))) or "none"
+        raise UserError(f"{preset}: not found. Known presets: {known}.") from error
+    except (ruamel.yaml.error.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{preset}: not readable as YAML: {error}") from error
+    if not isinstance(values, Mapping):
+        raise UserError(f"{preset}: expected sections as in the params, found {type(values).__name__}.")
+    return values
 
 
 def overlay(document: MutableMapping[str, Any], values: Mapping[str, Any], preset: Path, above: str = "") -> list[str]:
@@ -91,9 +104,11 @@ def main(presets: Path = paths.PRESETS, params: Path = paths.PARAMS, section: ty
     """The command line, for the ``presets`` of a ``params`` file."""
     parser = argparse.ArgumentParser(description=f"Writes a preset's values into {params}.")
     parser.add_argument("name", help=f"a file in {presets}/, without .yaml")
-    preset = presets / f"{parser.parse_args().name}.yaml"
+    parser.add_argument("--force", action="store_true", help="write over values that neither git nor a preset has")
+    arguments = parser.parse_args()
+    preset = presets / f"{arguments.name}.yaml"
     try:
-        changes = apply_preset(preset, params, section)
+        changes = apply_preset(preset, params, section, force=arguments.force)
     except UserError as error:
         print(f"preset failed: {error}", file=sys.stderr)
         sys.exit(2)

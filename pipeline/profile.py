@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipeline.paths import PROFILE_PIECES
 from seq2sum.contents import read_contents
 from seq2sum.drift import MEASURES, NO_CONTENTS, Contents, Profile, measure_pairs
 from seq2sum.summarize import Summarizer
 
-PIECES, EMBEDDING = "pieces", "embedding"
+PIECES, EMBEDDING = PROFILE_PIECES, "embedding"
 FIELDS = [
     *((name, pa.float64()) for name in MEASURES), (PIECES, pa.list_(pa.int32())), (EMBEDDING, pa.list_(pa.float32())),
 ]  # fmt: skip

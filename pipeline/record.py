@@ -27,14 +27,13 @@ from seq2sum.files import sha256_of, write_json, write_text
 from seq2sum.model.folder import MODEL_FILE, TOKENIZER_FILE, WEIGHTS_FILE
 from seq2sum.summarize import SEARCH_FILE, Summarizer
 
-FOLDER = "record"
+FOLDER = paths.RECORD.name
 OUTPUTS = "outputs.parquet"
 SAMPLE = "sample.jsonl"
 PROVENANCE = "provenance.json"
 CARD = "card.md"
 ENVIRONMENT_LOCK = "environment.lock"
-# Numbers of each test document and its summary, that later inputs and outputs are compared with.
-PROFILE = "profile.parquet"
+PROFILE = paths.RECORD_PROFILE.name
 _PROFILE_SEED = 1
 # Documents whose summaries a version is verified by.
 SAMPLE_DOCUMENTS = 20

@@ -167,6 +167,7 @@ def _summarize(model: ShownModel, document: str, ask: SummarizeAsk, send: Send) 
         {
             "summaries": [{"text": one.text, "score": round(one.score, 4), "ids": one.ids} for one in found],
             "truncated": found[0].truncated,
+            "foreign": model.is_foreign(document),
             "seconds": round(seconds, 3),
             "explanation": model.explain(document, found[0].ids),
         }

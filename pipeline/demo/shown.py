@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline.language import CommonWords
 from seq2sum.activations import reading_activations
 from seq2sum.config import SearchParams
 from seq2sum.errors import UserError
@@ -27,6 +28,7 @@ class ShownModel:
     sha256: str
     summarizer: Summarizer
     search: SearchParams
+    common_words: CommonWords | None
     lock: threading.Lock
 
     @classmethod
@@ -35,7 +37,9 @@ class ShownModel:
         summarizer = Summarizer.load(folder, device)
         if summarizer.search is None:
             raise UserError(f"{folder}: has no search settings (search.json).")
-        return cls(name, sha256_of(folder / "model.safetensors"), summarizer, summarizer.search, threading.Lock())
+        digest = sha256_of(folder / "model.safetensors")
+        common_words = CommonWords.of_version(folder, summarizer.tokenizer)
+        return cls(name, digest, summarizer, summarizer.search, common_words, threading.Lock())
 
     def about(self) -> dict[str, Any]:
         """What the page has to know before it asks for a summary."""
@@ -54,6 +58,11 @@ class ShownModel:
         search = self.settings(changes)
         with self.lock:
             return self.summarizer.summarize_best(documents, search, min(num_best, search.beam_size), watch=watch)
+
+    def is_foreign(self, document: str) -> bool:
+        """Whether it looks like a language or script that the model did not learn."""
+        tokenizer = self.summarizer.tokenizer
+        return self.common_words is not None and bool(self.common_words.foreign([document], tokenizer))
 
     def settings(self, changes: dict[str, Any]) -> SearchParams:
         """The search settings with ``changes``. Raises UserError if they can't be or ask for too much."""

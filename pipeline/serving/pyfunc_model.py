@@ -6,21 +6,18 @@ package that travels with the version.
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
-from mlflow.pyfunc.model import PythonModel
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from seq2sum.config import SearchParams
 from seq2sum.errors import UserError
 from seq2sum.service.batching import Batcher
 from seq2sum.service.requests import check_documents, requested_search
 from seq2sum.summarize import Summarizer
-
-if TYPE_CHECKING:
-    from mlflow.pyfunc.model import PythonModelContext
 
 MAX_BATCH_DOCUMENTS = 64
 
@@ -32,15 +29,17 @@ class SummarizerPyfunc(PythonModel):
     the model reads and that its end was not seen. SEQ2SUM_DEVICE names the device.
     """
 
-    def load_context(self, context: "PythonModelContext") -> None:
+    def load_context(self, context: PythonModelContext) -> None:
         """Loads the model folder that travels as the artifact `summarizer`."""
         folder = Path(context.artifacts["summarizer"])
         self._summarizer = Summarizer.load(folder, os.environ.get("SEQ2SUM_DEVICE", "cpu"))
         # A server calls `predict` from many threads.
         self._summarize = Batcher(self._summarizer.summarize, MAX_BATCH_DOCUMENTS)
 
-    # MLflow derives a schema from type hints here, and then drops the signature's params.
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+    # From this hint MLflow derives no schema; from others (list[str]) it does, and drops the signature's params.
+    def predict(
+        self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
         """Summarizes `model_input`, a data frame with a text column `document`."""
         search = _search(self._summarizer.search, params or {})
         summaries = self._summarize(_documents(model_input), search)

@@ -67,5 +67,6 @@ def _downloaded_folder(alias: str, temporary: str) -> Path:
                 f"{connection.without_password(connection.registry_uri())}. Make one with `make run`, name another "
                 "registry with MLFLOW_TRACKING_URI, or give a model folder with --model."
             )
-        inside = f"models:/{version.name}/{version.number}/artifacts/{paths.MODEL.name}"
-        return Path(download_artifacts(inside, dst_path=temporary))
+        # With the record, which tells what the version's own documents are like.
+        artifacts = f"models:/{version.name}/{version.number}/artifacts"
+        return Path(download_artifacts(artifacts, dst_path=temporary)) / paths.MODEL.name

@@ -4,7 +4,6 @@ import importlib.metadata
 import re
 import shutil
 import tempfile
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -150,8 +149,7 @@ def add_version(
     import mlflow
 
     code = Path(pipeline.serving.__file__).with_name("pyfunc_model.py")
-    # MLflow warns that predict has no type hints, past all filters; they would lose the signature's params.
-    with mlflow.start_run(run_id=run_id), warnings.catch_warnings(record=True):
+    with mlflow.start_run(run_id=run_id):
         logged = mlflow.pyfunc.log_model(
             name="summarizer",
             python_model=str(code),

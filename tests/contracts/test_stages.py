@@ -31,6 +31,7 @@ UNTRACKED = {
     "seq2sum.params_file",
     "seq2sum.section",
     "seq2sum.errors",
+    "pipeline.committed",
     "pipeline.paths",
     "pipeline.stages.runner",
     "pipeline.supervision",

@@ -13,8 +13,10 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.lineage import flat
 from pipeline.preset import apply_preset
-from pipeline.sizing import Corpus, choices, seconds, warnings
+from pipeline.sizing import Corpus, choices, gate_outlook, seconds
 from seq2sum.data.tokenizer import Tokenizer
+from seq2sum.gate.evidence import weigh_trials
+from seq2sum.gate.population import read_population
 from seq2sum.params_file import load_params
 
 ROOT = Path(__file__).parents[2]
@@ -145,23 +147,35 @@ def test_a_trial_has_a_small_budget_and_the_next_call_the_whole_one(project: Pat
     whole = load_params(project / "params.yaml")
     assert whole.ingest.max_pairs is None
     assert whole.train.max_steps > 200
+    assert "About 3 test pairs" in json.loads(init("--force", "--json", "mails.csv").stdout)["gate"]
 
 
 @pytest.mark.parametrize(
     ("num_pairs", "max_pairs", "told"),
     [
-        (30_000, 1_000, r"About 100 test pairs: .* wants 200 \(promote.min_pairs\)\. Without --trial .* 3,000\."),
-        (500, 1_000, r"About 50 test pairs: .* wants 200 \(promote.min_pairs\)\.$"),
+        (30_000, 1_000, r"About 100 test pairs: .* wants 200 \(promote.min_pairs\)\. Without --trial .* 3,000\.$"),
+        (500, 1_000, r"About 50 test pairs: .* no other will take over, .* wants 200 \(promote.min_pairs\)\.$"),
         (1_990, None, r"About 199 test pairs: .* wants 200 \(promote.min_pairs\)\.$"),
-        (30_000, None, None),
+        (2_000, None, r"About 200 test pairs: .* wants 200 .* can prove gains .* end as insufficient_data\.$"),
+        (30_000, None, r"About 3,000 test pairs: .* wants 200 .* can prove gains from about 0\.\d .* end as keep\.$"),
     ],
 )
-def test_it_is_told_before_the_training_where_no_version_could_take_over(
-    num_pairs: int, max_pairs: int | None, told: str | None
+def test_it_is_told_before_the_training_what_the_gate_can_tell(
+    num_pairs: int, max_pairs: int | None, told: str
 ) -> None:
-    found = [one for one in warnings(corpus(num_pairs), max_pairs, 0.1, 200) if "promote" in one]
-    assert len(found) == (told is not None)
-    assert told is None or re.match(told, found[0])
+    promote = load_params(ROOT / "params.yaml").promote
+    assert re.match(told, gate_outlook(num_pairs, max_pairs, 0.1, promote))
+
+
+def test_the_gain_that_is_told_is_the_one_that_the_gate_finds_with_so_many_pairs() -> None:
+    """By the recorded scores of two trainings, of which as many are drawn as there would be test pairs."""
+    promote = load_params(ROOT / "params.yaml").promote
+    population = read_population(ROOT / "benchmarks/gate_population.parquet")
+    rows = np.random.default_rng(1).choice(len(population["first"].num_words), (1, 400), replace=False)
+    (evidence,) = weigh_trials(population["first"].rows(rows), population["second"].rows(rows), promote)
+    told = re.search(r"about ([\d.]+) points", gate_outlook(4_000, None, 0.1, promote))
+    assert told
+    assert float(told[1]) == pytest.approx(evidence.rouge["rouge1"].detectable, rel=0.15)
 
 
 def test_columns_are_told_by_name_or_length_and_globs_by_their_files(project: Path) -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.explain_view import word_origins
+from seq2sum.data.pairs import Pair, write_pairs
 from seq2sum.evaluation.rouge import score_pairs
 from seq2sum.explain import Explanation, Origin, Word
 from seq2sum.params_file import load_params
@@ -57,6 +58,36 @@ def test_a_model_is_scored_on_any_file_as_the_library_scores_it(model: Path, pro
     table = call("evaluate", "--model", model, "--documents", "text", "--summaries", "title", "pairs.jsonl")
     assert f"{report['systems']['model']['rouge1'][0]:.2f} [" in table.stdout
     assert f"12 test pairs · {expected.signature}" in table.stdout
+
+
+def test_documents_of_the_training_split_are_told_and_others_are_not(model: Path, project: Path) -> None:
+    evaluate = ("evaluate", "--json", "--model", model, "pairs.jsonl")
+    done = call(*evaluate)
+    assert (json.loads(done.stdout)["in_training_split"], "training" in done.stderr) == (None, False)
+    split = project / "data/split/train.parquet"
+    write_pairs(split, [Pair("a", "a", "Another text.", "x")])
+    done = call(*evaluate)
+    assert (json.loads(done.stdout)["in_training_split"], "training" in done.stderr) == (0, False)
+    write_pairs(split, [Pair("a", "a", "Another text.", "x"), Pair("b", "b", TEXTS[1].replace(" ", "\n", 1), "y")])
+    compare = ("compare", "--json", model, model, "pairs.jsonl")
+    for command in (evaluate, compare):
+        done = call(*command)
+        assert json.loads(done.stdout)["in_training_split"] == 6
+        assert "6 of 12 documents are in this project's training split (data/split/train.parquet)" in done.stderr
+
+
+@pytest.mark.parametrize("second", ["models/none", "9", "gone.parquet", "bare"])
+def test_a_second_model_that_is_not_there_is_told_before_the_first_writes(
+    model: Path, project: Path, monkeypatch: pytest.MonkeyPatch, second: str
+) -> None:
+    shutil.copytree(model, project / "bare", ignore=shutil.ignore_patterns("search.json"))
+
+    def summarize(*_: object, **__: object) -> None:
+        pytest.fail("the first model summarized")
+
+    monkeypatch.setattr(Summarizer, "summarize", summarize)
+    done = call("compare", model, second, "pairs.jsonl")
+    assert (done.exit_code, done.stdout) == (2, ""), done.output
 
 
 def test_two_models_are_compared_and_a_model_with_itself_does_not_differ(model: Path, project: Path) -> None:

@@ -1,3 +1,6 @@
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -5,6 +8,7 @@ import pytest
 from pipeline.preset import apply_preset
 from seq2sum.errors import UserError
 from seq2sum.params_file import load_params
+from tests.pipeline.tracking.project import environment
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "params.yaml"
@@ -69,6 +73,44 @@ def test_a_broken_preset_is_named_and_changes_nothing(params: Path, tmp_path: Pa
     with pytest.raises(UserError, match=message):
         apply_preset(written(tmp_path, text), params)
     assert params.read_bytes() == COMMITTED.read_bytes()
+
+
+def make_preset(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipeline.preset", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment(""), capture_output=True, text=True, check=False)
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-c", "user.name=T", "-c", "user.email=t@t", *arguments], cwd=folder, check=True)
+
+
+@pytest.mark.parametrize("in_git", [True, False])
+def test_values_of_ones_own_are_written_over_only_by_force_and_those_of_presets_always(
+    params: Path, tmp_path: Path, in_git: bool
+) -> None:
+    shutil.copytree(PRESETS, tmp_path / "presets")
+    if in_git:
+        git(tmp_path, "init", "-q")
+        git(tmp_path, "add", "-A")
+        git(tmp_path, "commit", "-qm", "1")
+    for name in ("full", "full", "small", "default"):
+        done = make_preset(tmp_path, name)
+        assert done.returncode == 0, done.stderr
+    steps = load_params(params).train.max_steps
+    params.write_text(params.read_text().replace(f"  max_steps: {steps}\n", "  max_steps: 77\n"))
+    own = params.read_bytes()
+    done = make_preset(tmp_path, "default")
+    assert (done.returncode, done.stdout, params.read_bytes()) == (2, "", own)
+    assert "params.yaml: has changes that git does not have." in done.stderr
+    assert f"FORCE=1) to write over them: train.max_steps: 77 → {steps}." in done.stderr
+    assert "presets/none.yaml: not found" in make_preset(tmp_path, "none").stderr
+    if in_git:
+        git(tmp_path, "commit", "-qam", "2")
+        assert make_preset(tmp_path, "default").returncode == 0
+        git(tmp_path, "checkout", "-q", "params.yaml")
+        assert params.read_bytes() == own
+    assert make_preset(tmp_path, "--force", "default").returncode == 0
+    assert load_params(params).train.max_steps == steps
 
 
 def test_an_unknown_preset_names_the_known_ones(params: Path) -> None:

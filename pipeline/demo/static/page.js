@@ -73,10 +73,11 @@ async function summarize() {
   $("go").disabled = false;
 }
 
-function showAnswer({ summaries, truncated, seconds, explanation: ofBest }) {
+function showAnswer({ summaries, truncated, foreign, seconds, explanation: ofBest }) {
   const cut = truncated ? ` The model reads the first ${models[asked.model].max_source_tokens} pieces; what follows was not read.` : "";
+  const strange = foreign ? " The text looks like a language or script that the model did not learn: expect no useful summary." : "";
   $("writing").textContent = "";
-  $("status").textContent = `Written in ${seconds.toFixed(2)} s.${cut}`;
+  $("status").textContent = `Written in ${seconds.toFixed(2)} s.${cut}${strange}`;
   const list = document.createElement("ol");
   const buttons = summaries.map(({ text, score, ids }, place) => {
     const [item, button, note] = ["li", "button", "small"].map((tag) => document.createElement(tag));

@@ -243,8 +243,9 @@ def test_the_champion_is_the_same_by_either_way(
     expected = files(published / "models/summarizer")
     embedded = champion._embedded_folder(registry.CHAMPION)
     assert embedded is not None
-    assert files(embedded) == expected
-    assert files(champion._downloaded_folder(registry.CHAMPION, str(tmp_path))) == expected
+    downloaded = champion._downloaded_folder(registry.CHAMPION, str(tmp_path))
+    assert files(embedded) == files(downloaded) == expected
+    assert files(embedded.parent / "record") == files(downloaded.parent / "record")
     monkeypatch.setenv("MLFLOW_MODEL_NAME", "another")
     with pytest.raises(UserError, match=r"No champion of 'another'.*make run"), champion.champion_folder():
         pass

@@ -98,8 +98,11 @@ def test_a_ledger_that_was_edited_is_told_by_every_command_that_relies_on_it(reg
 
 
 def test_a_version_that_is_not_there_is_told(registered: Path) -> None:
-    for command in ("promote", "rollback", "verify", "reproduce", "serve"):
-        done = run(command, "9")
+    (registered / "pairs.jsonl").write_text('{"text": "A text.", "title": "a"}\n' * 2)
+    commands = [(command, "9") for command in ("promote", "rollback", "verify", "reproduce", "serve", "info")]
+    commands += [("evaluate", "--model", "9", "pairs.jsonl"), ("compare", "champion", "9", "pairs.jsonl")]
+    for command in commands:
+        done = run(*command)
         assert (done.exit_code, "no version '9'" in done.stderr) == (2, True), done.output
 
 

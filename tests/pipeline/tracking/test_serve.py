@@ -65,6 +65,11 @@ def served(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     process.wait()
 
 
+def test_the_log_begins_without_a_warning(served: Served) -> None:
+    assert "arning" not in served.log.read_text()
+    assert "type hint" not in served.log.read_text()
+
+
 def test_it_answers_as_the_model_does_and_heeds_the_params(served: Served, published: Path) -> None:
     summarizer = Summarizer.load(published / "models/summarizer")
     assert summarizer.search is not None
