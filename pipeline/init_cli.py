@@ -7,6 +7,7 @@ import typer
 
 from pipeline.cli_errors import require_writable, user_errors
 from pipeline.model_cli import DocumentColumn, JsonFlag, SummaryColumn
+from seq2sum.data_config import SplitName
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -20,16 +21,27 @@ git can bring back is replaced, one with changes of your own only with --force.
 Examples:
   seq2sum init mails.csv
   seq2sum init --source files --documents body --summaries subject --group author data/*.csv
+  seq2sum init train.jsonl --val val.jsonl --test test.jsonl
   seq2sum init --json 'texts/**/*.jsonl.zst'
 
 Then `make run`. Exit status: 0 done, 2 bad input or a params.yaml that would be lost.
 """
 
 
+SplitFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE", help="That split's own files, where there are any; once for each.", show_default="a share"
+    ),
+]
+
+
 @app.command(help=INIT_HELP)
 def init(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="JSONL, CSV, TSV, Parquet; globs of them.")],
     source: Annotated[Literal["files"], typer.Option(help="What the pairs are read from.")] = "files",
+    val: SplitFiles = None,
+    test: SplitFiles = None,
     documents: DocumentColumn = None,
     summaries: SummaryColumn = None,
     pair_id: Annotated[
@@ -49,7 +61,11 @@ def init(
         from pipeline.terminal import columns
 
         require_writable(paths.PARAMS)
-        plan = initialize.plan(files, documents, summaries, pair_id, group, paths.PARAMS, trial=trial)
+        of_splits: dict[SplitName, list[str]] = {"train": files, "val": val or [], "test": test or []}
+        if not (val or test):
+            of_splits = {"all": files}
+        given = {split: names for split, names in of_splits.items() if names}
+        plan = initialize.plan(given, documents, summaries, pair_id, group, paths.PARAMS, trial=trial)
         initialize.write_plan(plan, paths.PARAMS, force=force)
         if json_output:
             print(json.dumps(initialize.as_json(plan, paths.PARAMS), indent=2, ensure_ascii=False))

@@ -5,7 +5,7 @@ import io
 import os
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +17,9 @@ from pipeline.preset import REASON, round_trip_yaml
 from pipeline.sizing import SAMPLE_PAIRS, TRIAL, Choice, Corpus, choices, for_trial, gate_outlook, seconds, warnings
 from seq2sum.config import Params
 from seq2sum.data.columns import Columns, find_columns
+from seq2sum.data.pairs import Pair
 from seq2sum.data.sources.files import FilePairs
-from seq2sum.data_config import FilesSource
+from seq2sum.data_config import FilesSource, SplitName
 from seq2sum.errors import UserError
 from seq2sum.files import write_text
 from seq2sum.params_file import checked, load_params, parse_yaml
@@ -45,7 +46,7 @@ class Plan(NamedTuple):
 
 
 def plan(
-    files: Sequence[str],
+    files: Mapping[SplitName, Sequence[str]],
     document: str | None,
     summary: str | None,
     pair_id: str | None,
@@ -54,35 +55,38 @@ def plan(
     *,
     trial: bool,
 ) -> Plan:
-    """Reads all the files and judges what fits them. ``files``: paths or globs; columns that are None are looked for.
+    """Reads all the files and judges what fits them. ``files``: paths or globs of each split, or of `all`.
 
-    ``trial``: with the budget of a first trial.
+    Columns that are None are looked for. ``trial``: with the budget of a first trial.
 
     Raises UserError naming the file, row or column that does not fit.
     """
-    # A flow reads them from a work tree that lies elsewhere.
-    names = [os.path.abspath(name) if ".." in Path(name).parts else name for name in files]
-    patterns = [glob.escape(name) if Path(name).is_file() else name for name in names]
-    first = next(iter(sorted(glob.glob(patterns[0], recursive=True))), None)
+    patterns = {split: [_pattern(name) for name in names] for split, names in files.items()}
+    learned: SplitName = "all" if "all" in files else "train"
+    first = next(iter(sorted(glob.glob(patterns[learned][0], recursive=True))), None)
     if first is None:
-        raise UserError(f"{files[0]}: no such file (seen from {Path.cwd()}).")
+        raise UserError(f"{files[learned][0]}: no such file (seen from {Path.cwd()}).")
     columns = find_columns(Path(first), document, summary)
     source = FilesSource(
         kind="files",
-        paths={"all": patterns},
+        paths=patterns,
         document=columns.document,
         summary=columns.summary,
         id=pair_id,
         group=group,
     )
-    corpus, num_textless = _read(source)
+    pairs = FilePairs(source)
+    corpus, num_textless = _read(source, pairs.pairs(None if learned == "all" else learned))
+    num_test = sum(map(_has_text, pairs.pairs("test"))) if "test" in files else 0
     present = load_params(params)
     chosen = choices(corpus, present.train.batch_tokens)
     if trial:
         chosen = for_trial(chosen)
     time = seconds(chosen, present.train.batch_tokens)
     most = TRIAL["ingest.max_pairs"] if trial else None
-    gate = gate_outlook(corpus.num_pairs, most, present.split.test_share, present.promote)
+    in_all = num_test if "test" in files else round(present.split.test_share * corpus.num_pairs)
+    with_most = most if "test" in files else most and round(present.split.test_share * most)
+    gate = gate_outlook(in_all, with_most, present.promote)
     told = warnings(corpus.num_pairs)
     return Plan(source, columns, corpus.num_pairs, num_textless, chosen, flat_params(params), time, told, gate)
 
@@ -93,14 +97,23 @@ def replaced(plan: Plan) -> list[str]:
     return [before if before != value else "" for before, value in values]
 
 
-def _read(source: FilesSource) -> tuple[Corpus, int]:
+def _pattern(name: str) -> str:
+    # A flow reads them from a work tree that lies elsewhere.
+    name = os.path.abspath(name) if ".." in Path(name).parts else name
+    return glob.escape(name) if Path(name).is_file() else name
+
+
+def _has_text(pair: Pair) -> bool:
+    return bool(pair.document.strip() and pair.summary.strip())
+
+
+def _read(source: FilesSource, pairs: Iterable[Pair]) -> tuple[Corpus, int]:
     """A sample (Vitter 1985, algorithm R) and the number of the pairs with both texts, and the number of the others."""
     rng = random.Random(_SEED)
     sample: list[tuple[str, str]] = []
     num_pairs = num_textless = 0
-    pairs = tqdm(FilePairs(source).pairs(None), "init", unit=" pairs", mininterval=1, disable=not sys.stderr.isatty())
-    for pair in pairs:
-        if pair.document.strip() and pair.summary.strip():
+    for pair in tqdm(pairs, "init", unit=" pairs", mininterval=1, disable=not sys.stderr.isatty()):
+        if _has_text(pair):
             num_pairs += 1
             place = len(sample) if num_pairs <= SAMPLE_PAIRS else rng.randrange(num_pairs)
             if place < SAMPLE_PAIRS:
@@ -137,10 +150,16 @@ def write_plan(plan: Plan, params: Path, *, force: bool) -> None:
     yaml.dump(document, text)
     checked(parse_yaml(text.getvalue()), params, Params)
     head = [
-        f"`seq2sum init` set these for {', '.join(plan.source.paths['all'])} ({plan.num_pairs:,} pairs):",
+        f"`seq2sum init` set these for {_told(plan.source)} ({plan.num_pairs:,} pairs):",
         *(f"  {choice.key}: {flat({'': choice.value})['']}  # {choice.reason}" for choice in plan.choices),
     ]
     write_text(params, "".join(f"{REASON}{line}\n" for line in head) + text.getvalue())
+
+
+def _told(source: FilesSource) -> str:
+    """The files, those of the other splits after those that are learned from."""
+    learned, *others = source.paths.items()
+    return "; ".join([", ".join(learned[1]), *(f"{split}: {', '.join(names)}" for split, names in others)])
 
 
 def as_json(plan: Plan, params: Path) -> dict[str, Any]:

@@ -197,10 +197,12 @@ def warnings(num_pairs: int) -> list[str]:
     ]
 
 
-def gate_outlook(num_pairs: int, max_pairs: int | None, test_share: float, promote: PromoteParams) -> str:
-    """What the promotion gate can tell by the test split of so many pairs, in a sentence or two."""
-    in_all = round(test_share * num_pairs)
-    num_test = min(in_all, round(test_share * max_pairs)) if max_pairs else in_all
+def gate_outlook(in_all: int, most: int | None, promote: PromoteParams) -> str:
+    """What the promotion gate can tell by a test split of so many pairs, in a sentence or two.
+
+    ``most``: those that a trial keeps of them at most.
+    """
+    num_test = min(in_all, most) if most else in_all
     wanted = f"`seq2sum promote` wants {promote.min_pairs:,} (promote.min_pairs)"
     if num_test < promote.min_pairs:
         without = f" Without --trial there are about {in_all:,}." if num_test < in_all else ""

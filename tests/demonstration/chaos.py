@@ -116,10 +116,10 @@ def main() -> None:
             for number in range(1, arguments.rounds + 1):
                 # Every victim in turn, so that few rounds see them all.
                 victim = VICTIMS[(number - 1) % len(VICTIMS)]
-                print(
-                    f"round {number}: {play_round(factory, victim, rng.uniform(0, MOMENTS_SECONDS), 2 * number)}",
-                    flush=True,
-                )
+                delay = rng.uniform(0, MOMENTS_SECONDS)
+                while not (outcome := play_round(factory, victim, delay, 2 * number)):
+                    delay /= 2
+                print(f"round {number}: {outcome}", flush=True)
         except BaseException:
             print(f"the logs are in {folder}", file=sys.stderr)
             raise

@@ -46,7 +46,7 @@ def factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Factory]:
 
 @pytest.mark.slow
 def test_a_killed_trainer_is_started_again_and_ends_in_the_same(factory: Factory) -> None:
-    assert "1 processes" in play_round(factory, "trainer", 2.0, 2)
+    assert "1 processes" in (play_round(factory, "trainer", 2.0, 2) or "")
 
 
 def test_flows_that_meet_a_device_first_at_the_same_time_do_not_fail(factory: Factory) -> None:

@@ -81,6 +81,19 @@ def test_a_path_out_of_the_folder_is_kept_as_a_whole_one(project: Path) -> None:
     assert load_params(project / "params.yaml").ingest.source.paths == {"all": [str(project / "mails.csv")]}
 
 
+def test_splits_of_ones_own_stay_apart_and_only_train_sizes_the_network(project: Path) -> None:
+    for name, number in (("val", 4), ("test", 7)):
+        (project / f"{name}.csv").write_text("body,subject\n" + "a document,a subject\n" * number + "no subject,\n")
+    done = init("--json", "mails.csv", "--val", "val.csv", "--test", "test.csv")
+    assert done.exit_code == 0, done.output
+    paths = load_params(project / "params.yaml").ingest.source.paths
+    assert paths == {"train": ["mails.csv"], "val": ["val.csv"], "test": ["test.csv"]}
+    told = json.loads(done.stdout)
+    assert told["num_pairs"] == 30
+    assert "About 7 test pairs" in told["gate"]
+    assert "set these for mails.csv; val: val.csv; test: test.csv (30 pairs):" in (project / "params.yaml").read_text()
+
+
 def test_rows_without_document_or_summary_are_counted_and_told(project: Path) -> None:
     assert "left out" not in init("mails.csv").stdout
     with (project / "mails.csv").open("a", encoding="utf-8") as stream:
@@ -151,20 +164,18 @@ def test_a_trial_has_a_small_budget_and_the_next_call_the_whole_one(project: Pat
 
 
 @pytest.mark.parametrize(
-    ("num_pairs", "max_pairs", "told"),
+    ("num_test", "most", "told"),
     [
-        (30_000, 1_000, r"About 100 test pairs: .* wants 200 \(promote.min_pairs\)\. Without --trial .* 3,000\.$"),
-        (500, 1_000, r"About 50 test pairs: .* no other will take over, .* wants 200 \(promote.min_pairs\)\.$"),
-        (1_990, None, r"About 199 test pairs: .* wants 200 \(promote.min_pairs\)\.$"),
-        (2_000, None, r"About 200 test pairs: .* wants 200 .* can prove gains .* end as insufficient_data\.$"),
-        (30_000, None, r"About 3,000 test pairs: .* wants 200 .* can prove gains from about 0\.\d .* end as keep\.$"),
+        (3_000, 100, r"About 100 test pairs: .* wants 200 \(promote.min_pairs\)\. Without --trial .* 3,000\.$"),
+        (50, 100, r"About 50 test pairs: .* no other will take over, .* wants 200 \(promote.min_pairs\)\.$"),
+        (199, None, r"About 199 test pairs: .* wants 200 \(promote.min_pairs\)\.$"),
+        (200, None, r"About 200 test pairs: .* wants 200 .* can prove gains .* end as insufficient_data\.$"),
+        (3_000, None, r"About 3,000 test pairs: .* wants 200 .* can prove gains from about 0\.\d .* end as keep\.$"),
     ],
 )
-def test_it_is_told_before_the_training_what_the_gate_can_tell(
-    num_pairs: int, max_pairs: int | None, told: str
-) -> None:
+def test_it_is_told_before_the_training_what_the_gate_can_tell(num_test: int, most: int | None, told: str) -> None:
     promote = load_params(ROOT / "params.yaml").promote
-    assert re.match(told, gate_outlook(num_pairs, max_pairs, 0.1, promote))
+    assert re.match(told, gate_outlook(num_test, most, promote))
 
 
 def test_the_gain_that_is_told_is_the_one_that_the_gate_finds_with_so_many_pairs() -> None:
@@ -173,7 +184,7 @@ def test_the_gain_that_is_told_is_the_one_that_the_gate_finds_with_so_many_pairs
     population = read_population(ROOT / "benchmarks/gate_population.parquet")
     rows = np.random.default_rng(1).choice(len(population["first"].num_words), (1, 400), replace=False)
     (evidence,) = weigh_trials(population["first"].rows(rows), population["second"].rows(rows), promote)
-    told = re.search(r"about ([\d.]+) points", gate_outlook(4_000, None, 0.1, promote))
+    told = re.search(r"about ([\d.]+) points", gate_outlook(400, None, promote))
     assert told
     assert float(told[1]) == pytest.approx(evidence.rouge["rouge1"].detectable, rel=0.15)
 
