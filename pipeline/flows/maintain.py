@@ -45,7 +45,15 @@ def maintain(keep_days: float = 30, dry_run: bool = True) -> dict[str, Any]:
     projects = [str(tree.resolve()) for tree in workspace.FOLDER.glob("*") if (tree / ".dvc").is_dir()]
     arguments = ["gc", "--workspace", "--all-commits", *(["--projects", *projects] if projects else [])]
     arguments.append("--dry" if dry_run else "--force")
-    cache = dvc(here, workspace.environment(here), arguments, log.info)
+    # DVC says the same of each commit.
+    cache = dict[str, None]()
+
+    def tell(line: str) -> None:
+        if line not in cache:
+            log.info(line)
+        cache[line] = None
+
+    dvc(here, workspace.environment(here), arguments, tell)
     removed = [str(folder) for folder in [*checkpoints, *trees]]
     old_runs = _old_runs(keep_days, dry_run, log)
     verb = "would be removed" if dry_run else "removed"

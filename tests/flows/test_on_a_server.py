@@ -150,8 +150,13 @@ def test_old_runs_that_no_version_needs_are_listed_and_deleted_when_asked(
 ) -> None:
     for command in (["git", "init", "--quiet"], [sys.executable, "-m", "dvc", "init", "--quiet"]):
         subprocess.run(command, check=True)
+    (project / "dvc.yaml").write_text("stages: {never made: {cmd: date > made, outs: [made]}}")
+    (project / "dvc.lock").unlink()
     commit = ["git", "-c", "user.name=D", "-c", "user.email=d@localhost", "commit", "--quiet", "--message", "DVC"]
-    subprocess.run(commit, check=True)
+    for number in range(3):
+        (project / "change").write_text(str(number))
+        subprocess.run(["git", "add", "change", "dvc.yaml"], check=True)
+        subprocess.run(commit, check=True)
     now = round(1000 * time.time())
     made = {}
     for name, days, status in (
@@ -172,7 +177,11 @@ def test_old_runs_that_no_version_needs_are_listed_and_deleted_when_asked(
     def alive() -> set[str]:
         return {name for name, run in made.items() if client.get_run(run).info.lifecycle_stage == "active"}
 
-    listed = maintain()
+    state = maintain(return_state=True)
+    listed, page = state.result(), str(shown_by(state.state_details.flow_run_id)["maintenance"].data)
+    assert made["unneeded"] in page
+    # Once of the work tree, once of all three commits.
+    assert page.count("missing version info") == 2
     assert sorted(line.split()[-1] for line in listed["runs"]) == sorted([made["unneeded"], made["failed"]])
     assert alive() == set(made)
     assert maintain(dry_run=False)["runs"] == listed["runs"]
