@@ -8,7 +8,7 @@ include scripts/environment.sh
 
 PRESET ?= default
 
-.PHONY: help setup run full preset study bench simulate-gate demo demo-registry demo-spark flow tune deploy stack e2e chaos kills test test-browser check reference docs lint types contracts format lock clean
+.PHONY: help setup run full preset study bench simulate-gate demo demo-registry demo-spark flow tune batch monitor maintain deploy stack e2e chaos kills test test-browser check reference docs lint types contracts format lock clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -53,6 +53,15 @@ flow: setup ## The training flow here: stages, publish, gate (FLAGS="train.seed=
 
 tune: setup ## Search params for the commit at hand, as tune.yaml says (FLAGS="--num-trials 40")
 	python -m pipeline.flows.tune $(FLAGS)
+
+batch: setup ## The champion's summaries of a folder of documents (FLAGS="FOLDER TARGET --column text")
+	python -m pipeline.flows.summarize $(FLAGS)
+
+monitor: setup ## Are a batch's documents and summaries still like the champion's test set? (FLAGS="TARGET")
+	python -m pipeline.flows.monitor $(FLAGS)
+
+maintain: setup ## List old checkpoints, work trees, MLflow runs and unused cache (to remove them: FLAGS=--remove)
+	python -m pipeline.flows.maintain $(FLAGS)
 
 deploy: setup ## Work pools, self-healing and deployments on the server that PREFECT_API_URL names
 	python -m pipeline.flows.healing

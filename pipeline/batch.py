@@ -3,7 +3,7 @@
 A folder `documents/` of JSONL, CSV, TSV or Parquet files (on the disk or in an S3 store) becomes a folder of the same
 names, each with its chunks as Parquet files: `row` (its number in the file), `summary`, `score`, `truncated`,
 `rejected` (why there is no summary) and what drift is told by. Rejected rows stand once more, with their reasons, in
-`rejected.jsonl`.
+`rejected.jsonl`, and `batch.json` says which version, and which files were left out.
 """
 
 import hashlib
@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from pipeline.folders import Folder, open_folder
 from pipeline.profile import FIELDS, profile_columns, read_columns
-from seq2sum.data.sources.rows import read_rows
-from seq2sum.data.text_lines import lines_of
+from seq2sum.data.sources.rows import BadRow, format_of, rows_and_problems
+from seq2sum.data.text_lines import lines_and_problems
 from seq2sum.drift import Profile
 from seq2sum.errors import UserError
 from seq2sum.service.requests import check_document
@@ -28,6 +28,7 @@ from seq2sum.summarize import Summarizer
 
 IDENTITY = "batch.json"
 REJECTED = "rejected.jsonl"
+_KINDS = ".jsonl, .csv and .tsv, also packed as .gz, .xz or .zst, and .parquet"
 # Documents of a chunk whose contents are kept for telling drift.
 CONTENTS_A_CHUNK = 100
 # In a chunk's metadata: of its input rows, which may change while the file keeps its name.
@@ -49,11 +50,12 @@ class Row(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What a batch did: rows in all, rejected ones, those that were there already, and for how long it ran."""
+    """What a batch did: rows in all, rejected ones, those that were there already, files of other kinds, the time."""
 
     num_rows: int
     num_rejected: int
     num_skipped: int
+    left_out: list[str]
     wall_seconds: float
 
 
@@ -65,20 +67,22 @@ def summarize_folder(
     summarizer: Summarizer,
     chunk_rows: int,
     on_chunk: Callable[[int], None] = lambda _: None,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Work:
     """Summarizes ``column`` of all rows of all files in ``source``; chunks that are there, of the same rows, are kept.
 
-    ``source`` and ``target``: see :func:`pipeline.folders.open_folder`.
-    ``on_chunk`` gets the number of rows so far. Raises UserError for a file that can't be read on, and for a ``target``
-    of another model ``version``, chunk size or column, whose chunks would not fit.
+    ``source`` and ``target``: see :func:`pipeline.folders.open_folder`. Files of other kinds are left out: ``warn`` is
+    told, and the record in ``target`` names them.
+    ``on_chunk`` gets the number of rows so far. Raises UserError where there is nothing to read, for a file that can't
+    be read on, and for a ``target`` of another model ``version``, chunk size or column, whose chunks would not fit.
     """
     began = time.monotonic()
     assert summarizer.search is not None
     inputs, outputs = open_folder(source), open_folder(target)
-    _claim(outputs, {"version": version, "column": column, "chunk_rows": chunk_rows})
-    names = inputs.names()
-    if not names:
-        raise UserError(f"{source}: holds no files to summarize.")
+    names, left_out = _names_in(inputs)
+    if left_out:
+        warn(f"{source}: left out {', '.join(left_out)}: {_KINDS} are read")
+    _claim(outputs, {"version": version, "column": column, "chunk_rows": chunk_rows}, left_out)
     there = outputs.names()
     num_rows = num_skipped = 0
     rejected = []
@@ -102,34 +106,57 @@ def summarize_folder(
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected)
     with outputs.written(REJECTED) as beside:
         beside.write_text(lines, encoding="utf-8")
-    return Work(num_rows, len(rejected), num_skipped, time.monotonic() - began)
+    return Work(num_rows, len(rejected), num_skipped, left_out, time.monotonic() - began)
 
 
-def _claim(target: Folder, identity: dict[str, Any]) -> None:
+def _names_in(source: Folder) -> tuple[list[str], list[str]]:
+    """The files to summarize, and the others. Raises UserError if there are none of the former."""
+    there = source.names()
+    names, left_out = [[name for name in there if bool(format_of(Path(name))) == is_read] for is_read in (True, False)]
+    if not names:
+        others = f", only {', '.join(left_out)}" if left_out else ""
+        raise UserError(f"{source}: holds no files to summarize ({_KINDS}){others}.")
+    return names, left_out
+
+
+def _claim(target: Folder, identity: dict[str, Any], left_out: list[str]) -> None:
     if target.exists(IDENTITY):
-        with target.open(IDENTITY) as stream:
-            before = json.load(stream)
-        if before != identity:
+        before = _record_in(target)
+        if any(before.get(key) != value for key, value in identity.items()):
             raise UserError(
                 f"{target}: holds summaries made otherwise ({before}, now {identity}). Name another folder."
             )
     with target.written(IDENTITY) as beside:
-        beside.write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
+        beside.write_text(json.dumps(identity | {"left_out": left_out}, indent=2) + "\n", encoding="utf-8")
+
+
+def _record_in(target: Folder) -> dict[str, Any]:
+    with target.open(IDENTITY) as stream:
+        record: dict[str, Any] = json.load(stream)
+        return record
+
+
+def version_of(address: str) -> str | None:
+    """The number of the version that began the batch in that folder; None where none was begun."""
+    target = open_folder(address)
+    return str(_record_in(target)["version"]) if target.exists(IDENTITY) else None
 
 
 def _rows(path: Path, column: str) -> Iterator[Row]:
-    """The rows of a file. A JSON line that can't be read is a bad row; a damaged table is an error."""
-    if ".jsonl" in path.suffixes:
-        for number, line in enumerate(lines_of(path), start=1):
-            if line.strip():
+    """The rows of a file. One that can't be read is a bad row; a table that is damaged as a whole is an error."""
+    if format_of(path) == ".jsonl":
+        for number, (line, problem) in enumerate(lines_and_problems(path), start=1):
+            if problem:
+                yield Row(number, None, problem)
+            elif line.strip():
                 try:
                     fields = json.loads(line)
                     yield _checked(number, fields.get(column) if isinstance(fields, dict) else None)
                 except (ValueError, RecursionError) as error:
                     yield Row(number, None, f"not JSON: {error}")
     else:
-        for number, row in read_rows(path, [column]):
-            yield _checked(number, row[column])
+        for number, row in rows_and_problems(path, [column]):
+            yield Row(number, None, row.reason) if isinstance(row, BadRow) else _checked(number, row[column])
 
 
 def _checked(number: int, document: object) -> Row:
@@ -180,15 +207,14 @@ def _write(target: Folder, chunk: str, rows: Sequence[Row], summarizer: Summariz
 
 def read_batch(address: str) -> tuple[str, Profile]:
     """The version that made the summaries in a batch's folder, and their profile. Raises UserError for no batch."""
-    target = open_folder(address)
-    chunks = [name for name in target.names() if name.endswith(".parquet")]
-    if not chunks or not target.exists(IDENTITY):
+    version, target = version_of(address), open_folder(address)
+    if version is None:
         raise UserError(f"{target}: holds no batch of summaries. Run `summarize` first.")
-    with target.open(IDENTITY) as stream:
-        version = str(json.load(stream)["version"])
-    tables = []
-    for chunk in chunks:
+    columns = [*(name for name, _ in FIELDS), "rejected"]
+    # Files may have held no rows.
+    tables = [_SCHEMA.empty_table().select(columns)]
+    for chunk in (name for name in target.names() if name.endswith(".parquet")):
         with target.open(chunk) as stream:
-            tables.append(pq.read_table(stream, columns=[*(name for name, _ in FIELDS), "rejected"]))
+            tables.append(pq.read_table(stream, columns=columns))
     table = pa.concat_tables(tables)
     return version, read_columns(table.filter(pa.compute.is_null(table["rejected"])))

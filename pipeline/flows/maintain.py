@@ -1,9 +1,10 @@
-"""The flow `maintain`: removes what is old: checkpoints, work trees that killed runs left, DVC's unused cache.
+"""The flow `maintain`: removes what is old: checkpoints, work trees that killed runs left, MLflow's runs, DVC's cache.
 
 It only lists, unless it is told otherwise.
 """
 
 import argparse
+import logging
 import shutil
 import time
 from pathlib import Path
@@ -16,18 +17,23 @@ from prefect.logging import get_run_logger
 from pipeline import paths
 from pipeline.flows import workspace
 from pipeline.flows.dvc_cli import dvc
+from pipeline.flows.train import run_here
+from pipeline.tracking import connection, runs
+from seq2sum.errors import UserError
 
 DAY = 86_400
 
 
 @flow(name="maintain")
-def maintain(keep_days: float, dry_run: bool = True) -> dict[str, Any]:
+def maintain(keep_days: float = 30, dry_run: bool = True) -> dict[str, Any]:
     """Removes checkpoints and work trees that nothing touched for ``keep_days``, and what nobody needs of DVC's cache.
 
+    Also the trainings' runs in MLflow that ended before and belong to no registered version: these are marked as
+    deleted, so that `mlflow gc` can free their space and `mlflow runs restore` bring them back.
     A ``dry_run`` tells what would be removed. What a commit or a run that goes on needs stays in the cache; what only a
     registered version's dvc.lock names does not, and is made anew by `reproduce`.
     """
-    log = get_run_logger()
+    log: Any = get_run_logger()
     checkpoints = untouched(paths.CHECKPOINTS, keep_days)
     trees = untouched(workspace.FOLDER, keep_days)
     if not dry_run:
@@ -39,12 +45,22 @@ def maintain(keep_days: float, dry_run: bool = True) -> dict[str, Any]:
     projects = [str(tree.resolve()) for tree in workspace.FOLDER.glob("*") if (tree / ".dvc").is_dir()]
     arguments = ["gc", "--workspace", "--all-commits", *(["--projects", *projects] if projects else [])]
     arguments.append("--dry" if dry_run else "--force")
-    cache = dvc(here, workspace.environment(here), arguments, log.info)
+    # DVC says the same of each commit.
+    cache = dict[str, None]()
+
+    def tell(line: str) -> None:
+        if line not in cache:
+            log.info(line)
+        cache[line] = None
+
+    dvc(here, workspace.environment(here), arguments, tell)
     removed = [str(folder) for folder in [*checkpoints, *trees]]
+    old_runs = _old_runs(keep_days, dry_run, log)
     verb = "would be removed" if dry_run else "removed"
-    lines = [f"# {len(removed)} folders {verb}", "", *(f"- `{name}`" for name in removed), "", "```", *cache, "```", ""]
-    create_markdown_artifact("\n".join(lines), key="maintenance")
-    return {"removed": removed, "dry_run": dry_run}
+    lines = [f"# {len(removed)} folders and {len(old_runs)} MLflow runs {verb}", ""]
+    lines += [*(f"- `{name}`" for name in removed), *(f"- run `{name}`" for name in old_runs), "", "```", *cache, "```"]
+    create_markdown_artifact("\n".join([*lines, ""]), key="maintenance")
+    return {"removed": removed, "runs": old_runs, "dry_run": dry_run}
 
 
 def untouched(folder: Path, days: float) -> list[Path]:
@@ -58,12 +74,29 @@ def untouched(folder: Path, days: float) -> list[Path]:
     return found
 
 
+def _old_runs(days: float, dry_run: bool, log: "logging.LoggerAdapter[logging.Logger]") -> list[str]:
+    """Names and ids of the runs in MLflow that nobody needs, deleted unless it is a ``dry_run``.
+
+    Without a tracking server that answers there are none: the disk is tidied all the same.
+    """
+    try:
+        client = connection.connect()
+        with connection.mlflow_errors():
+            found = runs.unneeded_runs(client, round(1000 * (time.time() - days * DAY)))
+            for run_id, _ in [] if dry_run else found:
+                client.delete_run(run_id)
+    except UserError as error:
+        log.warning("runs are left as they are: %s", error)
+        return []
+    return [f"{name} {run_id}" for run_id, name in found]
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.flows.maintain", description=__doc__)
-    parser.add_argument("--keep-days", type=float, required=True)
+    parser.add_argument("--keep-days", type=float, help="what is younger stays (%(default)s)")
     parser.add_argument("--remove", dest="dry_run", action="store_false", help="remove, not only list")
-    maintain(**vars(parser.parse_args()))
+    run_here(maintain, parser)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,10 @@ def points_so_far(tree: Path) -> list[Point]:
 
 
 class TrainingProgress:
-    """Call it as often as you like; it looks every POLL_SECONDS. ``tree``: the run's work tree."""
+    """Call it as often as you like, and :meth:`end` at the end; it looks every POLL_SECONDS.
+
+    ``tree``: the run's work tree.
+    """
 
     def __init__(self, tree: Path) -> None:
         train = load_params(tree / paths.PARAMS).train
@@ -46,7 +49,13 @@ class TrainingProgress:
         if not points:
             return
         step = max(point.step for point in points)
-        percent = min(100.0, 100 * step / self._num_steps)
+        self._show(min(100.0, 100 * step / self._num_steps))
+
+    def end(self) -> None:
+        """The training is over, perhaps before its last step or the next look."""
+        self._show(100.0)
+
+    def _show(self, percent: float) -> None:
         if self._artifact is None:
             created = create_progress_artifact(percent, description="training steps")
             assert isinstance(created, UUID)

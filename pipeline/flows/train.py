@@ -6,21 +6,22 @@ checkpoint, publishing and judging the same results again change nothing.
 
 import argparse
 import asyncio
+import inspect
 import json
 import logging
 import os
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, task
+from prefect import Flow, flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
+from prefect.utilities.urls import url_for
 
 from pipeline.flows import command, dvc_cli
 from pipeline.flows.command import CommandError
@@ -65,7 +66,8 @@ def begin(experiment: str | None, timeout_minutes: float | None) -> tuple[float 
         with get_client(sync_client=True) as client:
             first_start = client.read_flow_run(flow_run.id).start_time
         deadline = deadline_of(first_start or datetime.now(UTC), timeout_minutes)
-    settings = {FLOW_RUN_VARIABLE: str(flow_run.ui_url or flow_run.id)}
+    # The runtime's `ui_url` is no page where there is no server, and one that has moved where there is.
+    settings = {FLOW_RUN_VARIABLE: url_for("flow-run", obj_id=flow_run.id) or str(flow_run.id)}
     return deadline, settings | ({"MLFLOW_EXPERIMENT_NAME": experiment} if experiment else {})
 
 
@@ -76,10 +78,12 @@ def begin(experiment: str | None, timeout_minutes: float | None) -> tuple[float 
 def run_stage(name: str, tree: Path, settings: dict[str, str], deadline: float | None, pull: bool) -> None:
     """Has DVC run one stage, or skip it if nothing has changed that it needs; ``pull``: takes what others made."""
     log = get_run_logger()
-    tick = TrainingProgress(tree) if name == TRAIN_STAGE else lambda: None
+    progress = TrainingProgress(tree) if name == TRAIN_STAGE else None
     arguments = ["repro", "--single-item", *(["--pull"] if pull else []), name]
     with dvc_cli.whole_lock(tree):
-        dvc_cli.dvc(tree, environment(tree, settings), arguments, log.info, tick, deadline)
+        dvc_cli.dvc(tree, environment(tree, settings), arguments, log.info, progress or (lambda: None), deadline)
+    if progress:
+        progress.end()
 
 
 @task(
@@ -195,13 +199,15 @@ def command_line(name: str, description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m pipeline.flows.{name}", description=description)
     parser.add_argument("overrides", nargs="*", metavar="SECTION.KEY=VALUE", help="params to change for this run")
     parser.add_argument("--experiment", help="the MLflow experiment")
-    parser.add_argument("--num-devices", type=int, default=1)
+    parser.add_argument("--num-devices", type=int)
     parser.add_argument("--timeout-minutes", type=float)
     return parser
 
 
-def run_here(flow: Callable[..., Any], parser: argparse.ArgumentParser) -> None:
-    """Runs the flow with what the command line says."""
+def run_here(flow: Flow[..., Any], parser: argparse.ArgumentParser) -> None:
+    """Runs the flow with what the command line says, and else with the flow's own defaults, as deployments do."""
+    params = inspect.signature(flow.fn).parameters.values()
+    parser.set_defaults(**{param.name: param.default for param in params if param.default is not param.empty})
     arguments = parser.parse_args()
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -65,6 +65,27 @@ def close_dead_runs(
             client.set_terminated(run.info.run_id, ended or "KILLED")
 
 
+def unneeded_runs(client: "MlflowClient", before_ms: int) -> list[tuple[str, str]]:
+    """Ids and names of the trainings' runs that ended before then (ms) and belong to no version of any model.
+
+    Of the experiment at hand. A run that says RUNNING is none of them, however old it is.
+    """
+    experiment = client.get_experiment_by_name(connection.experiment_name())
+    found, token = list[tuple[str, str]](), None
+    while experiment:
+        old = f"attributes.end_time < {before_ms}"
+        page = client.search_runs([experiment.experiment_id], old, page_token=token, order_by=["end_time"])
+        for run in page:
+            has_ended = run.info.status in ("FINISHED", "FAILED", "KILLED")
+            is_registered = client.search_model_versions(f"run_id = '{run.info.run_id}'", max_results=1)
+            if has_ended and TRAIN_KEY_TAG in run.data.tags and not is_registered:
+                found.append((run.info.run_id, run.info.run_name))
+        token = page.token
+        if not token:
+            break
+    return found
+
+
 class PointSender:
     """Brings a run's metrics up to an outbox; what the server has already stays as it is."""
 

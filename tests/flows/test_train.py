@@ -95,6 +95,12 @@ def test_the_waits_grow_to_about_an_hour():
     assert {train.transfer.retries, train.publish.retries, train.judge.retries} == {len(WAIT_SECONDS)}
 
 
+def test_a_run_without_a_server_has_no_page_but_an_id(monkeypatch):
+    run = str(uuid4())
+    monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__ID", run)
+    assert list(train.begin(None, None)[1].values()) == [run]
+
+
 def test_the_timeout_counts_from_the_runs_first_start():
     left = train.deadline_of(datetime.now(UTC) - timedelta(minutes=50), 60) - time.monotonic()
     assert left == pytest.approx(600, abs=5)

@@ -8,6 +8,7 @@ import pytest
 from s3fs import S3FileSystem
 
 from pipeline.batch import CONTENTS_A_CHUNK, read_batch, summarize_folder
+from seq2sum.data import text_lines
 from seq2sum.drift import MEASURES
 from seq2sum.errors import UserError
 from seq2sum.summarize import Summarizer
@@ -78,6 +79,80 @@ def test_every_row_gets_one_row_in_order_and_bad_ones_a_reason(tmp_path, source,
     assert len(profile.contents.pieces) == len(profile.contents.embeddings) == 21
 
 
+# Each with whether it is summarized.
+CSV_ROWS = [
+    (b'1,"%s"', True),
+    (b"2,too,many", False),
+    (b"too few", False),
+    (b'3,"an open quote', False),
+    (b"4,%s", True),
+    (b'5,"a "stray" quote"', False),
+    (b'6,"%s\nin two lines"', True),
+    (b"7,latin \xe4", False),
+    (b'8,"in two lines\nwith latin \xe4"', False),
+    (b'9,"%s"', True),
+    (b'10,"open to the end', False),
+    (b"11,%s", True),
+]
+
+
+def test_each_row_of_a_table_that_cannot_be_read_goes_aside_in_its_place(tmp_path, summarizer):
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    text = GOOD[0].encode()
+    lines = [line.replace(b"%s", text) for line, _ in CSV_ROWS]
+    (source / "a.csv").write_bytes(b"id,text\n" + b"\n".join(lines) + b"\n")
+    (source / "b.tsv").write_bytes(b"id\ttext\n1\t" + text + b"\n2\ta\tb\n3\t" + text + b"\n")
+    (source / "c.jsonl").write_bytes(b'{"text": "%s"}\n{"text": "\xe4"}\n{"text": "%s"}\n' % (text, text))
+    broken = pa.array([text, b"\xff", text], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"text": broken}), source / "d.parquet")
+    (source / "e.csv").write_text("id,text\n")
+    work = summarize_folder(str(source), str(target), "text", "3", summarizer, 4)
+    rows = rows_of(target, "a.csv")
+    assert [row["rejected"] is None for row in rows] == [is_good for _, is_good in CSV_ROWS]
+    assert [row["summary"] is not None for row in rows] == [is_good for _, is_good in CSV_ROWS]
+    # The line on which each begins.
+    assert [row["row"] for row in rows] == [2, 3, 4, 5, 6, 7, 8, 10, 11, 13, 14, 15]
+    for name in ("b.tsv", "c.jsonl", "d.parquet"):
+        assert [row["summary"] is not None for row in rows_of(target, name)] == [True, False, True], name
+    reasons = [json.loads(line)["reason"] for line in (target / "rejected.jsonl").read_text().splitlines()]
+    assert len(reasons) == work.num_rejected == 7 + 3
+    told = ["3 fields where", "1 fields where", "quote", "quote", "UTF-8", "on line 12: not UTF-8", "end of data"]
+    assert all(words in reason for words, reason in zip([*told, "3 fields", "UTF-8", "UTF-8"], reasons, strict=True))
+    assert not any(str(source) in reason for reason in reasons)
+    assert summarize_folder(str(source), str(target), "text", "3", summarizer, 4).num_skipped == work.num_rows == 21
+
+
+def test_a_line_too_long_for_memory_is_a_row_that_goes_aside(tmp_path, summarizer, monkeypatch):
+    monkeypatch.setattr(text_lines, "MAX_LINE_BYTES", 1000)
+    (tmp_path / "source").mkdir()
+    lines = [json.dumps({"text": text}) for text in (GOOD[0], "word " * 900, GOOD[1])]
+    (tmp_path / "source/a.jsonl").write_text("\n".join(lines) + "\n")
+    summarize_folder(str(tmp_path / "source"), str(tmp_path / "target"), "text", "3", summarizer, 4)
+    rows = rows_of(tmp_path / "target", "a.jsonl")
+    assert [(row["row"], row["rejected"] is None) for row in rows] == [(1, True), (2, False), (3, True)]
+
+
+def test_files_of_other_kinds_are_left_out_told_and_recorded(tmp_path, source, summarizer):
+    target, warnings = tmp_path / "target", list[str]()
+    for name in ("README.md", "below/paper.pdf", ".DS_Store"):
+        (source / name).write_bytes(b"\x00 no table")
+    work = summarize_folder(str(source), str(target), "text", "3", summarizer, 4, warn=warnings.append)
+    assert work.num_rows == 13 + 7 + 8
+    assert (
+        work.left_out == json.loads((target / "batch.json").read_text())["left_out"] == ["README.md", "below/paper.pdf"]
+    )
+    (warning,) = warnings
+    assert "README.md, below/paper.pdf" in warning
+    (source / "README.md").unlink()
+    assert summarize_folder(str(source), str(target), "text", "3", summarizer, 4).num_skipped == work.num_rows
+    for name in ("a.jsonl", "b.csv", "below/c.parquet"):
+        (source / name).unlink()
+    with pytest.raises(UserError, match=r"no files to summarize \(\.jsonl.*only below/paper\.pdf"):
+        summarize_folder(str(source), str(tmp_path / "new"), "text", "3", summarizer, 4)
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_killed_batch_goes_on_after_its_last_chunk_and_ends_in_the_same(tmp_path, source, summarizer):
     def kill(num_rows: int) -> None:
         if num_rows >= 15:
@@ -140,11 +215,11 @@ def test_a_large_chunk_keeps_the_contents_of_some_documents(tmp_path, summarizer
 
 
 @pytest.mark.parametrize("address", ["s3://", "s3://no-such-bucket/in"])
-def test_a_bucket_that_is_not_there_is_named(tmp_path, summarizer, store, address):
+def test_a_bucket_that_is_not_there_is_named(tmp_path, source, summarizer, store, address):
     with pytest.raises(UserError, match="s3://"):
         summarize_folder(address, str(tmp_path / "target"), "text", "3", summarizer, 4)
     with pytest.raises(UserError, match="s3://"):
-        summarize_folder(str(tmp_path), address, "text", "3", summarizer, 4)
+        summarize_folder(str(source), address, "text", "3", summarizer, 4)
 
 
 def test_chunks_of_another_model_are_not_mixed_in(tmp_path, source, summarizer):

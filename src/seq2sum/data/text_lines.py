@@ -34,13 +34,32 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def lines_of(path: Path) -> Iterator[str]:
-    """The decoded lines of a file, with their ends, without a byte order mark."""
+    """The decoded lines of a file, with their ends, without a byte order mark.
+
+    Raises UserError at the first line that is too long or not UTF-8, and as :func:`lines_and_problems` does.
+    """
+    for number, (line, problem) in enumerate(lines_and_problems(path), start=1):
+        if problem:
+            raise UserError(f"{path}, line {number}: {problem}")
+        yield line
+
+
+def lines_and_problems(path: Path) -> Iterator[tuple[str, str | None]]:
+    """Like :func:`lines_of`, but tells what is wrong with a line, and the mend, beside what can be read of it.
+
+    Raises UserError for a file that is damaged or cut short.
+    """
     number = 0
     with _open(path) as stream:
         while True:
             number += 1
             try:
                 line = stream.readline(MAX_LINE_BYTES + 1)
+                is_long = len(line) > MAX_LINE_BYTES
+                # The rest of such a line is no line of its own.
+                rest = line if is_long else b""
+                while rest and not rest.endswith(b"\n"):
+                    rest = stream.readline(MAX_LINE_BYTES)
             except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
                 if isinstance(error, OSError) and error.filename:
                     raise
@@ -50,16 +69,18 @@ def lines_of(path: Path) -> Iterator[str]:
                 ) from error
             if not line:
                 return
-            if len(line) > MAX_LINE_BYTES:
-                raise UserError(
-                    f"{path}, line {number}: longer than {MAX_LINE_BYTES >> 20} MiB. "
-                    "Write one row a line (a JSON array is not JSON Lines)."
+            if is_long:
+                yield (
+                    "",
+                    f"longer than {MAX_LINE_BYTES >> 20} MiB. Write one row a line (a JSON array is not JSON Lines).",
                 )
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise UserError(
-                    f"{path}, line {number}: not UTF-8 (byte {error.start + 1}: 0x{line[error.start]:02x}). "
-                    "Convert the file, for example with iconv."
-                ) from error
-            yield text
+            else:
+                yield _decoded(line, "utf-8-sig" if number == 1 else "utf-8")
+
+
+def _decoded(line: bytes, encoding: str) -> tuple[str, str | None]:
+    try:
+        return line.decode(encoding), None
+    except UnicodeDecodeError as error:
+        problem = f"not UTF-8 (byte {error.start + 1}: 0x{line[error.start]:02x})"
+        return line.decode(encoding, "replace"), f"{problem}. Convert the file, for example with iconv."
