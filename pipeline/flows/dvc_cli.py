@@ -43,6 +43,17 @@ def dvc(
         raise
 
 
+def ask(folder: Path, environment: Mapping[str, str], arguments: list[str]) -> list[str]:
+    """The output of a short command, which is run again if it was killed, since no task does that for it."""
+    for is_last in (False, False, True):
+        try:
+            return dvc(folder, environment, arguments, lambda _: None)
+        except CommandError as error:
+            if is_last or not error.is_lost:
+                raise
+    raise AssertionError
+
+
 @contextlib.contextmanager
 def whole_lock(folder: Path) -> Iterator[None]:
     """For a block that runs stages: if an earlier one did not end well, dvc.lock is first made what it was before.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pipeline import paths
-from pipeline.flows.dvc_cli import dvc
+from pipeline.flows import dvc_cli
 from pipeline.preset import overlay, round_trip_yaml
 from pipeline.tracking.connection import EMBEDDED_ARTIFACTS, EMBEDDED_FILE
 from seq2sum.config import Params
@@ -99,8 +99,8 @@ def _make(checkout: Path, tree: Path, overrides: Sequence[str]) -> None:
         (tree / name).symlink_to(checkout / name)
     if (checkout / DVC_CONFIG).exists():
         shutil.copy(checkout / DVC_CONFIG, tree / DVC_CONFIG)
-    cache = dvc(checkout, environment(checkout), ["cache", "dir"], lambda _: None)[-1]
-    dvc(tree, environment(tree), ["cache", "dir", "--local", cache], lambda _: None)
+    cache = dvc_cli.ask(checkout, environment(checkout), ["cache", "dir"])[-1]
+    dvc_cli.ask(tree, environment(tree), ["cache", "dir", "--local", cache])
     _link_sources(checkout, tree)
     (tree / _READY).touch()
 

@@ -45,6 +45,12 @@ def write_documents(project: Path) -> None:
         (project / f".cache/{name}/documents.jsonl").write_text(lines)
 
 
+def until(flow: str, number: int) -> str:
+    """A command that waits until so many runs of the flow are completed."""
+    completed = f"prefect flow-run ls --flow-name {flow} --state COMPLETED"
+    return f"timeout 600 bash -c 'until [ $({completed} | grep -c \" {flow} \") = {number} ]; do sleep 3; done'"
+
+
 def story(shell: Shell) -> None:
     """The commands, in order."""
     train = f"prefect deployment run train/train {WAIT}"
@@ -60,14 +66,15 @@ def story(shell: Shell) -> None:
     shell("cd ../elsewhere && test $(grep -c '^> ' repro.log) = 1")
     # What people wrote to the new documents, which the next training reads.
     shell(f"cat .cache/pairs/documents.jsonl >> pairs.jsonl && {COMMIT} -qam 'pairs of another kind'")
-    for name, num_trainings in (("same", 2), ("other", 3)):
+    for num_batches, (name, num_trainings) in enumerate((("same", 2), ("other", 3)), start=1):
         batch = f'--param source="$PWD/.cache/{name}" --param target="s3://{BUCKET}/{name}-summaries"'
         shell(f"prefect deployment run summarize/summarize {WAIT} {batch}", lines=3)
-        shell(f'prefect deployment run monitor/monitor {WAIT} --param batch="s3://{BUCKET}/{name}-summaries"', lines=3)
+        # A completed batch is an event that starts the monitor.
+        shell(until("monitor", num_batches))
+        shell("prefect artifact inspect drift", lines=40)
         # The other corpus alone starts one.
         shell(f"prefect flow-run ls --flow-name train | tee runs; test $(grep -c ' train ' runs) = {num_trainings}")
-    completed = "prefect flow-run ls --flow-name train --state COMPLETED"
-    shell(f"timeout 600 bash -c 'until [ $({completed} | grep -c \" train \") = 3 ]; do sleep 3; done'")
+    shell(until("train", 3))
     # It read the new pairs, so it made a version of its own, which was judged on their test split.
     shell("seq2sum models | tee models; grep -q '^seq2sum  3 ' models")
     shell("prefect artifact inspect verdict", lines=40)

@@ -1,5 +1,7 @@
 import pytest
 
+from pipeline.flows import dvc_cli
+from pipeline.flows.command import CommandError
 from pipeline.flows.dvc_cli import whole_lock
 
 
@@ -18,3 +20,18 @@ def test_what_a_killed_dvc_left_of_its_lock_file_is_not_read(tmp_path, before):
         lock.write_text("whole")
     with whole_lock(tmp_path):
         assert lock.read_text() == "whole"
+
+
+def test_a_short_command_that_was_killed_is_run_again_and_one_that_fails_is_not(tmp_path, monkeypatch):
+    statuses = [-9, -9, 0, 255]
+
+    def run(command, *_args):
+        if status := statuses.pop(0):
+            raise CommandError(command, status, [])
+        return ["here"]
+
+    monkeypatch.setattr(dvc_cli.command, "run", run)
+    assert dvc_cli.ask(tmp_path, {}, ["cache", "dir"]) == ["here"]
+    with pytest.raises(CommandError, match="status 255"):
+        dvc_cli.ask(tmp_path, {}, ["cache", "dir"])
+    assert statuses == []
