@@ -132,12 +132,20 @@ def _claim(target: Folder, identity: dict[str, Any], left_out: list[str]) -> Non
 
 def _record_in(target: Folder) -> dict[str, Any]:
     with target.open(IDENTITY) as stream:
-        record: dict[str, Any] = json.load(stream)
-        return record
+        try:
+            record = json.load(stream)
+        except ValueError:
+            record = None
+    if not isinstance(record, dict) or "version" not in record:
+        raise UserError(f"{target}: its {IDENTITY} is no record of a batch. Name another folder, or remove that file.")
+    return record
 
 
 def version_of(address: str) -> str | None:
-    """The number of the version that began the batch in that folder; None where none was begun."""
+    """The number of the version that began the batch in that folder; None where none was begun.
+
+    Raises UserError where something else has the record's name.
+    """
     target = open_folder(address)
     return str(_record_in(target)["version"]) if target.exists(IDENTITY) else None
 
