@@ -207,3 +207,14 @@ def test_runs_that_were_deleted_before_the_server_was_lost_are_told(
     told = _old_runs(30, dry_run=False, log=logging.LoggerAdapter(logging.getLogger("a run")))
     assert [line.split()[-1] for line in told] == deleted
     assert "other runs are left as they are" in caplog.text
+
+
+def test_what_a_person_can_mend_is_told_without_the_way_through_the_code(
+    tmp_path: Path, prefect: PrefectServer
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.flows.summarize", "documents", "summaries"],
+        cwd=tmp_path, env=prefect.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stdout + done.stderr) == (2, False), done.stderr
+    assert "\nseq2sum: No model is registered here" in done.stderr
