@@ -222,6 +222,12 @@ def test_a_bucket_that_is_not_there_is_named(tmp_path, source, summarizer, store
         summarize_folder(str(source), address, "text", "3", summarizer, 4)
 
 
+def test_a_file_in_a_store_that_cannot_be_read_is_named_by_its_address(tmp_path, summarizer, store):
+    store.pipe_file(f"{BUCKET}/broken/below/a.parquet", b"PAR1 no table")
+    with pytest.raises(UserError, match=rf"^s3://{BUCKET}/broken/below/a\.parquet: not a whole Parquet file"):
+        summarize_folder(f"s3://{BUCKET}/broken", str(tmp_path / "target"), "text", "3", summarizer, 4)
+
+
 def test_chunks_of_another_model_are_not_mixed_in(tmp_path, source, summarizer):
     summarize_folder(str(source), str(tmp_path / "target"), "text", "3", summarizer, 4)
     with pytest.raises(UserError, match="made otherwise"):
