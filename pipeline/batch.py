@@ -6,6 +6,7 @@ names, each with its chunks as Parquet files: `row` (its number in the file), `s
 `rejected.jsonl`, and `batch.json` says which version, and which files were left out.
 """
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -88,7 +89,7 @@ def summarize_folder(
     rejected = []
     for name in names:
         made = set[str]()
-        with inputs.fetched(name) as file:
+        with inputs.fetched(name) as file, _errors_name(f"{inputs}/{name}", file):
             for start, rows in _chunks(_rows(file, column), chunk_rows):
                 chunk = f"{name}/{start:09d}.parquet"
                 made.add(chunk)
@@ -107,6 +108,15 @@ def summarize_folder(
     with outputs.written(REJECTED) as beside:
         beside.write_text(lines, encoding="utf-8")
     return Work(num_rows, len(rejected), num_skipped, left_out, time.monotonic() - began)
+
+
+@contextlib.contextmanager
+def _errors_name(address: str, file: Path) -> Iterator[None]:
+    """A file of a store is read from a copy, whose path says nothing to anyone."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(str(error).replace(str(file), address)) from error
 
 
 def _names_in(source: Folder) -> tuple[list[str], list[str]]:
@@ -132,12 +142,20 @@ def _claim(target: Folder, identity: dict[str, Any], left_out: list[str]) -> Non
 
 def _record_in(target: Folder) -> dict[str, Any]:
     with target.open(IDENTITY) as stream:
-        record: dict[str, Any] = json.load(stream)
-        return record
+        try:
+            record = json.load(stream)
+        except ValueError:
+            record = None
+    if not isinstance(record, dict) or "version" not in record:
+        raise UserError(f"{target}: its {IDENTITY} is no record of a batch. Name another folder, or remove that file.")
+    return record
 
 
 def version_of(address: str) -> str | None:
-    """The number of the version that began the batch in that folder; None where none was begun."""
+    """The number of the version that began the batch in that folder; None where none was begun.
+
+    Raises UserError where something else has the record's name.
+    """
     target = open_folder(address)
     return str(_record_in(target)["version"]) if target.exists(IDENTITY) else None
 

@@ -77,14 +77,17 @@ def plan(
     )
     pairs = FilePairs(source)
     corpus, num_textless = _read(source, pairs.pairs(None if learned == "all" else learned))
-    num_test = sum(map(_has_text, pairs.pairs("test"))) if "test" in files else 0
+    # Val only to find now what does not fit.
+    num_held_out = {
+        split: sum(map(_has_text, pairs.pairs(split))) for split in pairs.splits if split in ("val", "test")
+    }
     present = load_params(params)
     chosen = choices(corpus, present.train.batch_tokens)
     if trial:
         chosen = for_trial(chosen)
     time = seconds(chosen, present.train.batch_tokens)
     most = TRIAL["ingest.max_pairs"] if trial else None
-    in_all = num_test if "test" in files else round(present.split.test_share * corpus.num_pairs)
+    in_all = num_held_out["test"] if "test" in files else round(present.split.test_share * corpus.num_pairs)
     with_most = most if "test" in files else most and round(present.split.test_share * most)
     gate = gate_outlook(in_all, with_most, present.promote)
     told = warnings(corpus.num_pairs)

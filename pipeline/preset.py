@@ -4,6 +4,7 @@ Values of one's own, such as those that `seq2sum init` chose, are written over o
 """
 
 import argparse
+import copy
 import io
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -34,13 +35,12 @@ def apply_preset(preset: Path, params: Path, section: type[Section] = Params, *,
     """
     load_yaml(params, section)
     yaml = round_trip_yaml()
-    before = params.read_text(encoding="utf-8")
-    document = yaml.load(before)
+    document = yaml.load(params.read_text(encoding="utf-8"))
+    before = copy.deepcopy(document)
     changes = overlay(document, _values(preset), preset)
     if changes:
-        # Values that are all those of a preset come back by it.
-        others = sorted(preset.parent.glob("*.yaml"))
-        if not force and all(overlay(yaml.load(before), _values(other), other) for other in others):
+        others = preset.parent.glob("*.yaml")
+        if not force and not any(_brings_back(other, copy.deepcopy(document), before) for other in others):
             require_committed(params, f"give --force (`make`: FORCE=1) to write over them: {'; '.join(changes)}")
         text = io.StringIO()
         yaml.dump(document, text)
@@ -49,6 +49,16 @@ def apply_preset(preset: Path, params: Path, section: type[Section] = Params, *,
         lines = text.getvalue().splitlines(keepends=True)
         write_text(params, "".join(line for line in lines if not line.startswith(outdated)))
     return changes
+
+
+def _brings_back(preset: Path, document: MutableMapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether the preset would make of ``document``, which it changes, what stood there before."""
+    try:
+        overlay(document, _values(preset), preset)
+    except UserError:
+        # One that does not fit is told when it is asked for.
+        return False
+    return document == before
 
 
 def _values(preset: Path) -> Mapping[str, Any]:

@@ -77,18 +77,19 @@ def untouched(folder: Path, days: float) -> list[Path]:
 def _old_runs(days: float, dry_run: bool, log: "logging.LoggerAdapter[logging.Logger]") -> list[str]:
     """Names and ids of the runs in MLflow that nobody needs, deleted unless it is a ``dry_run``.
 
-    Without a tracking server that answers there are none: the disk is tidied all the same.
+    Where the tracking server does not answer, or no longer, the others stay: the disk is tidied all the same.
     """
+    found = list[str]()
     try:
         client = connection.connect()
         with connection.mlflow_errors():
-            found = runs.unneeded_runs(client, round(1000 * (time.time() - days * DAY)))
-            for run_id, _ in [] if dry_run else found:
-                client.delete_run(run_id)
+            for run_id, name in runs.unneeded_runs(client, round(1000 * (time.time() - days * DAY))):
+                if not dry_run:
+                    client.delete_run(run_id)
+                found.append(f"{name} {run_id}")
     except UserError as error:
-        log.warning("runs are left as they are: %s", error)
-        return []
-    return [f"{name} {run_id}" for run_id, name in found]
+        log.warning("MLflow's other runs are left as they are: %s", error)
+    return found
 
 
 def main() -> None:

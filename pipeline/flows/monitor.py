@@ -92,8 +92,8 @@ def start_training(overrides: list[str], cool_down: timedelta, most_per_week: in
     moments = {run.created: run for run in earlier if run.created}
     if reason := why_not(list(moments), datetime.now(UTC), cool_down, most_per_week):
         return reason
-    # The server stores a key once: of two who found the same trainings, one starts the next.
-    last = moments[max(moments)].id if moments else "none"
+    # The server stores a key once, for good: of two who found the same trainings, one starts the next.
+    last = moments[max(moments)].id if moments else deployment.id
     run_deployment(
         TRAIN_DEPLOYMENT, parameters={"overrides": overrides}, timeout=0, as_subflow=False, tags=[DRIFT_TAG],
         idempotency_key=f"drift after {last}",

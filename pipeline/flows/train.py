@@ -205,13 +205,28 @@ def command_line(name: str, description: str | None) -> argparse.ArgumentParser:
 
 
 def run_here(flow: Flow[..., Any], parser: argparse.ArgumentParser) -> None:
-    """Runs the flow with what the command line says, and else with the flow's own defaults, as deployments do."""
+    """Runs the flow with what the command line says, and else with the flow's own defaults, as deployments do.
+
+    What the user can mend is told without the way through the code; the exit status is then 2.
+    """
     params = inspect.signature(flow.fn).parameters.values()
     parser.set_defaults(**{param.name: param.default for param in params if param.default is not param.empty})
     arguments = parser.parse_args()
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    flow(**vars(arguments))
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(_without_way_to_user_error)
+    try:
+        flow(**vars(arguments))
+    except UserError as error:
+        print(f"seq2sum: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _without_way_to_user_error(record: logging.LogRecord) -> bool:
+    if record.exc_info and isinstance(record.exc_info[1], UserError):
+        record.exc_info = None
+    return True
 
 
 def main() -> None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from pipeline.lineage import TrackedFile
 from pipeline.tracking import connection
+from pipeline.tracking.ledger import Ledger
 from pipeline.tracking.outbox import Outbox
+from pipeline.tracking.verdicts import RUN
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -68,18 +70,22 @@ def close_dead_runs(
 def unneeded_runs(client: "MlflowClient", before_ms: int) -> list[tuple[str, str]]:
     """Ids and names of the trainings' runs that ended before then (ms) and belong to no version of any model.
 
-    Of the experiment at hand. A run that says RUNNING is none of them, however old it is.
+    Of the experiment at hand. A run that says RUNNING is none of them, however old it is, nor is one whose verdict the
+    ledger names: its version may be gone, the entry stays.
     """
+    ledger = Ledger.find(client)
+    judged = {entry.evidence.get(RUN) for entry in ledger.entries()} if ledger else set()
     experiment = client.get_experiment_by_name(connection.experiment_name())
     found, token = list[tuple[str, str]](), None
     while experiment:
         old = f"attributes.end_time < {before_ms}"
         page = client.search_runs([experiment.experiment_id], old, page_token=token, order_by=["end_time"])
         for run in page:
-            has_ended = run.info.status in ("FINISHED", "FAILED", "KILLED")
-            is_registered = client.search_model_versions(f"run_id = '{run.info.run_id}'", max_results=1)
-            if has_ended and TRAIN_KEY_TAG in run.data.tags and not is_registered:
-                found.append((run.info.run_id, run.info.run_name))
+            run_id, has_ended = run.info.run_id, run.info.status in ("FINISHED", "FAILED", "KILLED")
+            if not has_ended or TRAIN_KEY_TAG not in run.data.tags or run_id in judged:
+                continue
+            if not client.search_model_versions(f"run_id = '{run_id}'", max_results=1):
+                found.append((run_id, run.info.run_name))
         token = page.token
         if not token:
             break

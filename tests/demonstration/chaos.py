@@ -29,6 +29,8 @@ from tests.servers import postgres, prefect_database, wait_for
 
 # "frozen": the flows' processes stand still, as on a machine that swaps; "outage": the server is away for long.
 VICTIMS = ("trainer", "dvc", "flow", "worker", "machine", "server", "frozen", "outage")
+# What no longer changes.
+OVER = {"COMPLETED", "FAILED"}
 # What the two runs of a round take together, that a kill falls anywhere in them.
 MOMENTS_SECONDS = 40.0
 # The server looks every second for leases that ran out.
@@ -53,7 +55,7 @@ def play_slow_round(factory: Factory, seconds: float) -> str:
 def play_round(factory: Factory, victim: str, delay: float, seed: int) -> str | None:
     """One round, ``delay`` seconds from the start of its runs to the kill; asserts what must hold.
 
-    None if the runs were over before the kill.
+    None if the runs were over before there was something to kill.
     """
     for made in (".dvc/cache", ".cache/checkpoints", ".cache/registry", ".cache/remote"):
         shutil.rmtree(factory.project / made, ignore_errors=True)
@@ -62,12 +64,12 @@ def play_round(factory: Factory, victim: str, delay: float, seed: int) -> str | 
         time.sleep(delay)
         num_killed, at_work = 0, ""
         # There is not a trainer, or DVC, at every moment.
-        while not num_killed and set(states(runs)) != {"COMPLETED"}:
+        while not num_killed and not OVER.issuperset(states(runs)):
             at_work = factory.at_work()
             num_killed = factory.kill(victim)
         began = time.monotonic()
         freed = seconds_until_free(factory) if num_killed and victim in ("flow", "machine") else None
-        wait_for(lambda: all(state in ("COMPLETED", "FAILED") for state in states(runs)), ROUND_SECONDS)
+        wait_for(lambda: OVER.issuperset(states(runs)), ROUND_SECONDS)
         healed = time.monotonic() - began
         assert states(runs) == ["COMPLETED", "COMPLETED"]
         wait_for(lambda: slots() == 0, 90)
@@ -122,6 +124,7 @@ def main() -> None:
                 victim = VICTIMS[(number - 1) % len(VICTIMS)]
                 delay = rng.uniform(0, MOMENTS_SECONDS)
                 while not (outcome := play_round(factory, victim, delay, 2 * number)):
+                    # It came too late.
                     delay /= 2
                 print(f"round {number}: {outcome}", flush=True)
         except BaseException:

@@ -78,6 +78,21 @@ def test_monitors_that_find_drift_at_the_same_time_start_one_training(
     assert len(runs_of("train/train")) == 2
 
 
+def test_a_deployment_that_was_deleted_and_made_again_is_started_again(
+    deployed: PrefectServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitor, "TRAIN_DEPLOYMENT", "train/again")
+    with get_client(sync_client=True) as client:
+        flow = client.read_deployment_by_name("train/train").flow_id
+        for _ in range(2):
+            made = client.create_deployment(flow, "again")
+            assert monitor.start_training([], timedelta(hours=1), 3) == "training started"
+            (run,) = runs_of("train/again")
+            # Runs that wait go with their deployment.
+            client.set_flow_run_state(run.id, Completed(), force=True)
+            client.delete_deployment(made)
+
+
 def test_drift_where_nothing_is_deployed_is_told_and_fails_nothing(
     prefect: PrefectServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

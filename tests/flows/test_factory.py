@@ -49,6 +49,12 @@ def test_a_killed_trainer_is_started_again_and_ends_in_the_same(factory: Factory
     assert "1 processes" in (play_round(factory, "trainer", 2.0, 2) or "")
 
 
+@pytest.mark.slow
+def test_a_round_that_found_nothing_to_kill_does_not_count(factory: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(factory, "kill", lambda _victim: 0)
+    assert play_round(factory, "trainer", 0.0, 4) is None
+
+
 def test_flows_that_meet_a_device_first_at_the_same_time_do_not_fail(factory: Factory) -> None:
     together = threading.Barrier(8)
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
@@ -19,7 +20,7 @@ from prefect.client.schemas.objects import Artifact
 from pipeline import publish
 from pipeline.flows import progress, train
 from pipeline.flows.champion import version_for
-from pipeline.flows.maintain import DAY, maintain
+from pipeline.flows.maintain import DAY, _old_runs, maintain
 from pipeline.flows.monitor import monitor
 from pipeline.flows.summarize import summarize
 from pipeline.tracking import runs
@@ -187,3 +188,33 @@ def test_old_runs_that_no_version_needs_are_listed_and_deleted_when_asked(
     assert maintain(dry_run=False)["runs"] == listed["runs"]
     assert alive() == set(made) - {"unneeded", "failed"}
     assert maintain(dry_run=False)["runs"] == []
+
+
+def test_runs_that_were_deleted_before_the_server_was_lost_are_told(
+    project: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(2):
+        client.set_terminated(runs.find_or_make_run(client, f"{number}"), end_time=1)
+    delete, deleted = MlflowClient.delete_run, list[str]()
+
+    def delete_one(self: MlflowClient, run_id: str) -> None:
+        if deleted:
+            raise MlflowException("Connection refused")
+        delete(self, run_id)
+        deleted.append(run_id)
+
+    monkeypatch.setattr(MlflowClient, "delete_run", delete_one)
+    told = _old_runs(30, dry_run=False, log=logging.LoggerAdapter(logging.getLogger("a run")))
+    assert [line.split()[-1] for line in told] == deleted
+    assert "other runs are left as they are" in caplog.text
+
+
+def test_what_a_person_can_mend_is_told_without_the_way_through_the_code(
+    tmp_path: Path, prefect: PrefectServer
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.flows.summarize", "documents", "summaries"],
+        cwd=tmp_path, env=prefect.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stdout + done.stderr) == (2, False), done.stderr
+    assert "\nseq2sum: No model is registered here" in done.stderr

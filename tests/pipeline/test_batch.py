@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from s3fs import S3FileSystem
 
-from pipeline.batch import CONTENTS_A_CHUNK, read_batch, summarize_folder
+from pipeline.batch import CONTENTS_A_CHUNK, read_batch, summarize_folder, version_of
 from seq2sum.data import text_lines
 from seq2sum.drift import MEASURES
 from seq2sum.errors import UserError
@@ -222,6 +222,12 @@ def test_a_bucket_that_is_not_there_is_named(tmp_path, source, summarizer, store
         summarize_folder(str(source), address, "text", "3", summarizer, 4)
 
 
+def test_a_file_in_a_store_that_cannot_be_read_is_named_by_its_address(tmp_path, summarizer, store):
+    store.pipe_file(f"{BUCKET}/broken/below/a.parquet", b"PAR1 no table")
+    with pytest.raises(UserError, match=rf"^s3://{BUCKET}/broken/below/a\.parquet: not a whole Parquet file"):
+        summarize_folder(f"s3://{BUCKET}/broken", str(tmp_path / "target"), "text", "3", summarizer, 4)
+
+
 def test_chunks_of_another_model_are_not_mixed_in(tmp_path, source, summarizer):
     summarize_folder(str(source), str(tmp_path / "target"), "text", "3", summarizer, 4)
     with pytest.raises(UserError, match="made otherwise"):
@@ -234,3 +240,14 @@ def test_a_damaged_table_is_named(tmp_path, summarizer):
     (source / "x.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(UserError, match=r"x\.parquet"):
         summarize_folder(str(source), str(tmp_path / "target"), "text", "3", summarizer, 4)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]"])
+def test_a_file_of_another_kind_in_the_record_s_place_is_told_and_left(tmp_path, source, summarizer, content):
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "batch.json").write_text(content)
+    for begin in (version_of, read_batch, lambda to: summarize_folder(str(source), to, "text", "3", summarizer, 4)):
+        with pytest.raises(UserError, match=r"target: its batch\.json is no record of a batch"):
+            begin(str(target))
+    assert (target / "batch.json").read_text() == content

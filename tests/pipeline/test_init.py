@@ -94,6 +94,16 @@ def test_splits_of_ones_own_stay_apart_and_only_train_sizes_the_network(project:
     assert "set these for mails.csv; val: val.csv; test: test.csv (30 pairs):" in (project / "params.yaml").read_text()
 
 
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_held_out_file_that_does_not_fit_is_told_at_once(project: Path, split: str) -> None:
+    before = (project / "params.yaml").read_bytes()
+    (project / "other.csv").write_text("body,title\na document,a subject\n")
+    done = init("mails.csv", f"--{split}", "other.csv")
+    assert (done.exit_code, (project / "params.yaml").read_bytes()) == (2, before)
+    assert "other.csv" in done.stderr
+    assert "'subject'" in done.stderr
+
+
 def test_rows_without_document_or_summary_are_counted_and_told(project: Path) -> None:
     assert "left out" not in init("mails.csv").stdout
     with (project / "mails.csv").open("a", encoding="utf-8") as stream:

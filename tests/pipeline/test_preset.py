@@ -113,6 +113,22 @@ def test_values_of_ones_own_are_written_over_only_by_force_and_those_of_presets_
     assert load_params(params).train.max_steps == steps
 
 
+@pytest.mark.parametrize("other", ["split: {test_share: 0.1}\n", "split: {gone: 1}\n", ""])
+def test_a_preset_that_holds_few_values_or_does_not_fit_brings_none_of_the_others_back(
+    params: Path, tmp_path: Path, other: str
+) -> None:
+    shutil.copytree(PRESETS, tmp_path / "presets")
+    (tmp_path / "presets/other.yaml").write_text(other)
+    for name in ("full", "default"):
+        done = make_preset(tmp_path, name)
+        assert done.returncode == 0, done.stderr
+    steps = load_params(params).train.max_steps
+    params.write_text(params.read_text().replace(f"  max_steps: {steps}\n", "  max_steps: 77\n"))
+    done = make_preset(tmp_path, "default")
+    assert (done.returncode, load_params(params).train.max_steps) == (2, 77)
+    assert "has changes that git does not have" in done.stderr
+
+
 def test_an_unknown_preset_names_the_known_ones(params: Path) -> None:
     with pytest.raises(UserError, match=r"presets/none\.yaml: not found\. Known presets: default, full, small\."):
         apply_preset(PRESETS / "none.yaml", params)

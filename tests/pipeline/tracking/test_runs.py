@@ -6,7 +6,9 @@ from mlflow.entities import Metric
 
 from pipeline.tracking import runs
 from pipeline.tracking.journal import Point
+from pipeline.tracking.ledger import Ledger
 from pipeline.tracking.outbox import OUTBOX_NAME, Outbox
+from pipeline.tracking.verdicts import RUN
 
 KEY = "c0de" * 16
 
@@ -92,3 +94,14 @@ def test_runs_of_dead_processes_are_closed_and_others_left(client: MlflowClient,
     runs.close_dead_runs(client, "trainer", lambda trainer: trainer == "alive", {"fa11" * 16: "FAILED"}.get)
     statuses = [client.get_run(run).info.status for run in (run_id, alive, untagged, failed)]
     assert statuses == ["KILLED", "RUNNING", "RUNNING", "FAILED"]
+
+
+def test_a_run_whose_verdict_the_ledger_names_is_needed_though_its_version_is_gone(
+    client: MlflowClient, run_id: str
+) -> None:
+    judged = runs.find_or_make_run(client, "beef" * 16)
+    for run in (run_id, judged):
+        client.set_terminated(run)
+    Ledger.open(client).append(None, "promote", "1", {RUN: judged})
+    now = client.get_run(judged).info.end_time
+    assert [run for run, _ in runs.unneeded_runs(client, now + 1)] == [run_id]
