@@ -10,6 +10,8 @@ import contextlib
 import hashlib
 import itertools
 import json
+import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -32,6 +34,7 @@ REJECTED = "rejected.jsonl"
 _KINDS = ".jsonl, .csv and .tsv, also packed as .gz, .xz or .zst, and .parquet"
 # Documents of a chunk whose contents are kept for telling drift.
 CONTENTS_A_CHUNK = 100
+_CHUNK = re.compile(r"/\d{9}\.parquet$")
 # In a chunk's metadata: of its input rows, which may change while the file keeps its name.
 _DIGEST = b"seq2sum.rows"
 _SCHEMA = pa.schema(
@@ -80,6 +83,8 @@ def summarize_folder(
     began = time.monotonic()
     assert summarizer.search is not None
     inputs, outputs = open_folder(source), open_folder(target)
+    if _place(target).is_relative_to(_place(source)):
+        raise UserError(f"{outputs}: lies in {inputs}, whose files the next batch would read. Name another folder.")
     names, left_out = _names_in(inputs)
     if left_out:
         warn(f"{source}: left out {', '.join(left_out)}: {_KINDS} are read")
@@ -87,8 +92,8 @@ def summarize_folder(
     there = outputs.names()
     num_rows = num_skipped = 0
     rejected = []
+    made = set[str]()
     for name in names:
-        made = set[str]()
         with inputs.fetched(name) as file, _errors_name(f"{inputs}/{name}", file):
             for start, rows in _chunks(_rows(file, column), chunk_rows):
                 chunk = f"{name}/{start:09d}.parquet"
@@ -100,14 +105,18 @@ def summarize_folder(
                 num_rows += len(rows)
                 rejected += [{"file": name, "row": row.number, "reason": row.rejected} for row in rows if row.rejected]
                 on_chunk(num_rows)
-        # The file may have been longer once.
-        for chunk in there:
-            if PurePosixPath(chunk).parent == PurePosixPath(name) and chunk not in made:
-                outputs.remove(chunk)
+    # A file may be gone, or have been longer once.
+    for chunk in there:
+        if chunk not in made and _CHUNK.search(chunk):
+            outputs.remove(chunk)
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected)
     with outputs.written(REJECTED) as beside:
         beside.write_text(lines, encoding="utf-8")
     return Work(num_rows, len(rejected), num_skipped, left_out, time.monotonic() - began)
+
+
+def _place(address: str) -> PurePosixPath:
+    return PurePosixPath(address if "://" in address else os.path.realpath(address))
 
 
 @contextlib.contextmanager

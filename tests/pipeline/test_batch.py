@@ -228,6 +228,24 @@ def test_a_file_in_a_store_that_cannot_be_read_is_named_by_its_address(tmp_path,
         summarize_folder(f"s3://{BUCKET}/broken", str(tmp_path / "target"), "text", "3", summarizer, 4)
 
 
+def test_chunks_of_a_file_that_is_gone_go_too_and_other_files_stay(tmp_path, source, summarizer):
+    target = tmp_path / "target"
+    summarize_folder(str(source), str(target), "text", "1", summarizer, 4)
+    (target / "b.csv" / "note.txt").write_text("mine")
+    (source / "b.csv").unlink()
+    summarize_folder(str(source), str(target), "text", "1", summarizer, 4)
+    assert rows_of(target, "b.csv") == []
+    assert (target / "b.csv" / "note.txt").exists()
+    assert len(rows_of(target, "below/c.parquet")) == len(GOOD) + 1
+
+
+@pytest.mark.parametrize("below", ["", "out"])
+def test_a_target_that_the_next_batch_would_read_is_refused(source, summarizer, below):
+    with pytest.raises(UserError, match="Name another folder"):
+        summarize_folder(str(source), str(source / below), "text", "1", summarizer, 4)
+    assert not (source / "batch.json").exists()
+
+
 def test_chunks_of_another_model_are_not_mixed_in(tmp_path, source, summarizer):
     summarize_folder(str(source), str(tmp_path / "target"), "text", "3", summarizer, 4)
     with pytest.raises(UserError, match="made otherwise"):
