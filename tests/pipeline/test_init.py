@@ -234,6 +234,7 @@ def test_a_small_corpus_gets_a_smaller_network_more_dropout_and_more_pretraining
     assert embeddings == sorted(embeddings)
     assert embeddings[0] < embeddings[1] < embeddings[3]
     assert sizes[1]["train.model.dropout"] > sizes[2]["train.model.dropout"]
+    assert [size["train.reward.max_steps"] > 0 for size in sizes] == [True, True, False, False]
     shares = [size["train.pretrain.max_steps"] / size["train.max_steps"] for size in sizes]
     assert shares == sorted(shares, reverse=True)
     pieces = [size["train_tokenizer.vocab_size"] for size in sizes]
