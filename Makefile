@@ -34,6 +34,7 @@ study: setup ## Measure what is said of LSTMs and write reports/study/index.html
 bench: setup ## Speed and memory beside the peers, written to benchmarks/results.json (after `dvc repro encode`; 20 minutes)
 	benchmarks/peers/setup
 	OMP_NUM_THREADS=1 SEQ2SUM_THREADS=1 python -m benchmarks.bench
+	python -m benchmarks.costs
 
 simulate-gate: setup ## Measure how often the promotion gate errs, as params.yaml sets it
 	python -m pipeline.simulate_gate
