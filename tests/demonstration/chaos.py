@@ -110,6 +110,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rounds", type=int)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--victims", nargs="+", choices=VICTIMS, default=VICTIMS)
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
     rng = random.Random(arguments.seed)
@@ -121,7 +122,7 @@ def main() -> None:
             print(play_slow_round(factory, 1.5 * SILENT_SECONDS), flush=True)
             for number in range(1, arguments.rounds + 1):
                 # Every victim in turn, so that few rounds see them all.
-                victim = VICTIMS[(number - 1) % len(VICTIMS)]
+                victim = arguments.victims[(number - 1) % len(arguments.victims)]
                 delay = rng.uniform(0, MOMENTS_SECONDS)
                 while not (outcome := play_round(factory, victim, delay, 2 * number)):
                     # It came too late.
