@@ -9,12 +9,12 @@ from prefect.logging import get_run_logger
 
 from pipeline.batch import summarize_folder
 from pipeline.flows.champion import fetched, version_for
-from pipeline.flows.outage import ends_without_server
+from pipeline.flows.outage import outlasts_outages
 from pipeline.flows.train import require_few_starts, run_here
 
 
 @flow(name="summarize")
-@ends_without_server
+@outlasts_outages
 def summarize(source: str, target: str, column: str = "document", chunk_rows: int = 500) -> dict[str, Any]:
     """Summarizes ``column`` of all files in the folder ``source`` into the folder ``target``; both may be `s3://…`.
 

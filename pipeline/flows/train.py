@@ -27,7 +27,7 @@ from pipeline.flows import command, dvc_cli
 from pipeline.flows.command import CommandError
 from pipeline.flows.lease import leased
 from pipeline.flows.notify import tell, tell_end
-from pipeline.flows.outage import ends_without_server
+from pipeline.flows.outage import outlasts_outages
 from pipeline.flows.progress import TrainingProgress
 from pipeline.flows.retries import WAIT_SECONDS, is_lost, may_pass, transfer_may_pass
 from pipeline.flows.showing import show_results, show_verdict
@@ -137,7 +137,7 @@ def judge(version: str, tree: Path, settings: dict[str, str], deadline: float | 
     name="train", persist_result=True, result_serializer="json",
     on_failure=[tell_end], on_crashed=[tell_end], on_cancellation=[tell_end],
 )  # fmt: skip
-@ends_without_server
+@outlasts_outages
 def train(
     overrides: list[str] | None = None,
     experiment: str | None = None,

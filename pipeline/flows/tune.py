@@ -23,7 +23,7 @@ from pipeline import paths
 from pipeline.flows import dvc_cli
 from pipeline.flows.command import CommandError
 from pipeline.flows.lease import leased
-from pipeline.flows.outage import ends_without_server
+from pipeline.flows.outage import outlasts_outages
 from pipeline.flows.progress import points_so_far
 from pipeline.flows.retries import is_lost
 from pipeline.flows.search_space import TuneParams, as_overrides, draw, load_space
@@ -95,7 +95,7 @@ def losses(points: list[Point]) -> list[Point]:
 
 
 @flow(name="tune", persist_result=True, result_serializer="json")
-@ends_without_server
+@outlasts_outages
 def tune(
     overrides: list[str] | None = None,
     num_trials: int | None = None,

@@ -1,38 +1,70 @@
-"""A run whose server is lost, as a worker's process and as one's own."""
+"""A run whose server is lost for a while, as a worker's and as one's own."""
 
-import os
-import signal
-import subprocess
-import sys
-
-RUN = """
 import httpx
-from pipeline.flows.outage import ends_without_server
+import pytest
 
-@ends_without_server
-def run(number: int) -> int:
-    if number:
-        raise httpx.ConnectError("refused")
-    return 7
-
-print(run(0), flush=True)
-run(1)
-"""
+from pipeline.flows import outage
+from pipeline.flows.outage import outlasts_outages
 
 
-def end_of(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", RUN], env=os.environ | environment, capture_output=True, text=True, check=False
-    )
+class Server:
+    """Answers the third time that it is asked after its health."""
+
+    def __init__(self) -> None:
+        self.num_asked = 0
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def api_healthcheck(self) -> Exception | None:
+        self.num_asked += 1
+        return None if self.num_asked > 2 else httpx.ConnectError("refused")
 
 
-def test_a_worker_s_run_ends_as_if_it_were_killed() -> None:
-    done = end_of({"PREFECT__FLOW_RUN_ID": "1"})
-    assert (done.returncode, done.stdout) == (-signal.SIGKILL, "7\n")
-    assert "goes on when it is back" in done.stderr
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    server = Server()
+    monkeypatch.setattr(outage, "get_client", lambda **_: server)
+    monkeypatch.setattr(outage, "POLL_SECONDS", 0.0)
+    return server
 
 
-def test_a_run_of_one_s_own_tells_what_happened() -> None:
-    done = end_of({})
-    assert (done.returncode, done.stdout) == (1, "7\n")
-    assert "refused" in done.stderr
+def losing(times: int):
+    """A flow that loses its server so often, and notes its beginnings."""
+    begun: list[int] = []
+
+    @outlasts_outages
+    def run(number: int) -> int:
+        begun.append(number)
+        if len(begun) <= times:
+            raise httpx.ConnectError("refused")
+        return number
+
+    return run, begun
+
+
+def test_a_worker_s_run_waits_for_the_server_and_begins_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "1")
+    run, begun = losing(2)
+    assert run(7) == 7
+    assert begun == [7, 7, 7]
+    assert server.num_asked == 4  # Thrice for the first loss, and it is there at the second.
+
+
+def test_a_server_that_stays_away_ends_the_run(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "1")
+    monkeypatch.setattr(outage, "MOST_SECONDS", 0.0)
+    run, begun = losing(1)
+    with pytest.raises(httpx.ConnectError):
+        run(7)
+    assert begun == [7]
+
+
+def test_a_run_of_one_s_own_tells_at_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PREFECT__FLOW_RUN_ID", raising=False)
+    run, begun = losing(1)
+    with pytest.raises(httpx.ConnectError):
+        run(7)
+    assert (begun, server.num_asked) == ([7], 0)
