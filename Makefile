@@ -74,8 +74,8 @@ stack: setup ## Servers and workers on loopback, for trials (needs Debian's post
 e2e: setup ## The factory's day against real servers (needs Debian's postgresql): prints a transcript
 	python -m tests.demonstration.factory
 
-chaos: setup ## Kill parts of a running factory at random moments (ROUNDS=8)
-	python -m tests.demonstration.chaos $(or $(ROUNDS),8)
+chaos: setup ## Kill parts of a running factory at random moments (ROUNDS=7)
+	python -m tests.demonstration.chaos $(or $(ROUNDS),7)
 
 kills: setup ## Kill a training at random moments and compare its hashes with one that ran through (KILLS=20)
 	python -m tests.demonstration.kills $(or $(KILLS),20)
