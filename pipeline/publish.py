@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline import lineage, paths, record
+from pipeline.degenerate import degenerate_note
 from pipeline.jsonfile import read_json
 from pipeline.tracking import championship, connection, registry, runs
 from pipeline.tracking.follow import TRAINER_TAG, Trainer, is_running, outcome_of
@@ -185,7 +186,9 @@ def report(results: Results, published: Published) -> str:
     """What the user sees at the end."""
     version = published.version
     is_champion = registry.CHAMPION in version.aliases
-    num_pairs, min_pairs = results.scores["num_pairs"], load_params(paths.PARAMS).promote.min_pairs
+    promote = load_params(paths.PARAMS).promote
+    num_pairs, min_pairs = results.scores["num_pairs"], promote.min_pairs
+    degenerate = degenerate_note(promote)
     state = "registered" if published.is_new else "was registered before; nothing new"
     named = "" if registry.CHALLENGER in version.aliases else f" {version.number}"
     return "\n".join(
@@ -205,6 +208,7 @@ def report(results: Results, published: Published) -> str:
                 if num_pairs >= min_pairs
                 else [f"note       {num_pairs:,} test pairs: the gate promotes nothing below {min_pairs:,}"]
             ),
+            *([f"note       {degenerate}"] if degenerate else []),
             f"run        {published.run_id}",
             *(f"note       the run keeps another value of {key}" for key in published.kept_params),
             "",

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from pipeline import publish
 from pipeline.tracking import championship, connection, registry
-from tests.pipeline.tracking.project import make_scores
+from seq2sum.data.pairs import read_pairs
+from tests.pipeline.tracking.project import make_scores, make_test_set
 
 
 def test_the_next_version_is_a_challenger_and_the_champion_stays(project: Path) -> None:
@@ -21,6 +22,17 @@ def test_the_next_version_is_a_challenger_and_the_champion_stays(project: Path) 
         ("2", (), "41.00"),
         ("1", ("champion",), "40.00"),
     ]
+
+
+def test_a_first_version_that_the_gate_would_keep_out_is_told(project: Path) -> None:
+    results = publish.read_results()
+    published = publish.publish(results)
+    assert "empty, loop or copy" not in publish.report(results, published)
+    pairs = list(read_pairs(project / "data/split/test.parquet"))
+    make_test_set(project, pairs, ["over and over and over and over"] * 30 + ["a summary"] * (len(pairs) - 30))
+    assert f"note       {30 / len(pairs):.1%} of its test summaries are empty, loop or copy" in publish.report(
+        results, published
+    )
 
 
 def test_an_old_version_published_again_leaves_a_newer_challenger_and_says_so(project: Path) -> None:
