@@ -46,9 +46,9 @@ def write_documents(project: Path) -> None:
 
 
 def until(flow: str, number: int) -> str:
-    """A command that waits until so many runs of the flow are completed."""
+    """A command that waits until so many runs of the flow, or more, are completed."""
     completed = f"prefect flow-run ls --flow-name {flow} --state COMPLETED"
-    return f"timeout 600 bash -c 'until [ $({completed} | grep -c \" {flow} \") = {number} ]; do sleep 3; done'"
+    return f"timeout 600 bash -c 'until [ $({completed} | grep -c \" {flow} \") -ge {number} ]; do sleep 3; done'"
 
 
 def story(shell: Shell) -> None:
