@@ -3,7 +3,6 @@
 Prints a line of JSON, like ``benchmarks.ours``. The peers' own training loops run, on one thread and the same pairs.
 """
 
-import functools
 import json
 import resource
 import sys
@@ -175,8 +174,8 @@ def decode_opennmt(size: Size, folder: Path) -> dict[str, Any]:
 
 # Widths that give BART-base's six layers our number of parameters, and that of OpenNMT-py's network of these sizes.
 BART_LAYERS, BART_HEADS = 6, 4
-BART_WIDTHS = {"first": 180, "second": 164}
-LARGE_BART_WIDTHS = {"first": 256, "second": 336}
+BART_WIDTHS = {"": 180, "_long": 164}
+LARGE_BART_WIDTHS = {"": 256, "_long": 336}
 
 
 def decode_bart(size: Size, folder: Path, width: int) -> dict[str, Any]:
@@ -217,13 +216,13 @@ JOBS: dict[str, Callable[[Size, Path], dict[str, Any]]] = {
     "train_opennmt_fastest": lambda size, folder: train_opennmt(size, folder, OPENNMT_FASTEST),
     "train_joeynmt": train_joeynmt,
     "decode_opennmt": decode_opennmt,
+    "decode_bart": lambda size, folder: decode_bart(size, folder, BART_WIDTHS[size.key]),
+    "decode_large_bart": lambda size, folder: decode_bart(size, folder, LARGE_BART_WIDTHS[size.key]),
 }
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     job, size_name, folder_name = sys.argv[1:]
-    for name, widths in (("decode_bart", BART_WIDTHS), ("decode_large_bart", LARGE_BART_WIDTHS)):
-        JOBS[name] = functools.partial(decode_bart, width=widths[size_name])
     outcome = JOBS[job](SIZES[size_name], Path(folder_name))
     outcome["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps(outcome))
