@@ -25,7 +25,7 @@ from seq2sum.section import Section
 REASON = "#: "
 
 
-def apply_preset(preset: Path, params: Path, section: type[Section] = Params, *, force: bool = True) -> list[str]:
+def apply_preset(preset: Path, params: Path, section: type[Section] = Params, *, force: bool) -> list[str]:
     """Sets every value of ``preset`` in ``params`` and returns a line for each that differed.
 
     The reasons that `seq2sum init` gave for those that differed go, since they hold no more.

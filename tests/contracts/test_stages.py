@@ -149,14 +149,14 @@ def test_the_default_preset_is_what_the_params_hold(
     """As git has them: in the work tree `make full` may have set other values."""
     (tmp_path / "params.yaml").write_bytes(in_git(params))
     (tmp_path / "default.yaml").write_bytes(in_git(f"{presets}/default.yaml"))
-    assert apply_preset(tmp_path / "default.yaml", tmp_path / "params.yaml", section) == []
+    assert apply_preset(tmp_path / "default.yaml", tmp_path / "params.yaml", section, force=True) == []
 
 
 @pytest.mark.parametrize(("presets", "params", "section"), PRESETS)
 def test_every_preset_fits(tmp_path: Path, presets: str, params: str, section: type[Section]) -> None:
     for preset in (ROOT / presets).glob("*.yaml"):
         (tmp_path / "params.yaml").write_bytes(in_git(params))
-        apply_preset(preset, tmp_path / "params.yaml", section)
+        apply_preset(preset, tmp_path / "params.yaml", section, force=True)
 
 
 def in_git(name: str) -> bytes:

@@ -149,7 +149,7 @@ def test_a_preset_takes_the_reasons_of_the_values_that_it_changes(project: Path)
     assert init("mails.csv").exit_code == 0
     path = project / "params.yaml"
     before = path.read_text().splitlines()
-    changes = apply_preset(ROOT / "presets/full.yaml", path)
+    changes = apply_preset(ROOT / "presets/full.yaml", path, force=True)
     changed = {change.partition(":")[0] for change in changes}
     after = path.read_text().splitlines()
     gone = {line.split()[1].rstrip(":") for line in before if line.startswith("#:") and line not in after}

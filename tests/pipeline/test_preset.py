@@ -32,7 +32,7 @@ def test_a_preset_sets_its_values_and_nothing_else(params: Path, tmp_path: Path)
     before = params.read_text(encoding="utf-8")
     max_steps = load_params(params).train.max_steps
 
-    changes = apply_preset(written(tmp_path, "train: {max_steps: 7, model: {decoder_size: 6}}"), params)
+    changes = apply_preset(written(tmp_path, "train: {max_steps: 7, model: {decoder_size: 6}}"), params, force=True)
 
     assert len(changes) == 2
     assert f"train.max_steps: {max_steps} → 7" in changes
@@ -43,17 +43,17 @@ def test_a_preset_sets_its_values_and_nothing_else(params: Path, tmp_path: Path)
 
 
 def test_there_and_back_again_restores_every_byte(params: Path) -> None:
-    apply_preset(PRESETS / "default.yaml", params)
+    apply_preset(PRESETS / "default.yaml", params, force=True)
     before = params.read_bytes()
-    assert apply_preset(PRESETS / "full.yaml", params)
+    assert apply_preset(PRESETS / "full.yaml", params, force=True)
     assert params.read_bytes() != before
-    apply_preset(PRESETS / "default.yaml", params)
+    apply_preset(PRESETS / "default.yaml", params, force=True)
     assert params.read_bytes() == before
 
 
 def test_a_preset_in_force_is_no_change(params: Path) -> None:
-    apply_preset(PRESETS / "full.yaml", params)
-    assert apply_preset(PRESETS / "full.yaml", params) == []
+    apply_preset(PRESETS / "full.yaml", params, force=True)
+    assert apply_preset(PRESETS / "full.yaml", params, force=True) == []
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_preset_in_force_is_no_change(params: Path) -> None:
 )
 def test_a_broken_preset_is_named_and_changes_nothing(params: Path, tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        apply_preset(written(tmp_path, text), params)
+        apply_preset(written(tmp_path, text), params, force=True)
     assert params.read_bytes() == COMMITTED.read_bytes()
 
 
@@ -131,9 +131,9 @@ def test_a_preset_that_holds_few_values_or_does_not_fit_brings_none_of_the_other
 
 def test_an_unknown_preset_names_the_known_ones(params: Path) -> None:
     with pytest.raises(UserError, match=r"presets/none\.yaml: not found\. Known presets: default, full, small\."):
-        apply_preset(PRESETS / "none.yaml", params)
+        apply_preset(PRESETS / "none.yaml", params, force=True)
 
 
 def test_broken_params_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"params\.yaml: not found"):
-        apply_preset(PRESETS / "full.yaml", tmp_path / "params.yaml")
+        apply_preset(PRESETS / "full.yaml", tmp_path / "params.yaml", force=True)
