@@ -6,7 +6,6 @@ names, each with its chunks as Parquet files: `row` (its number in the file), `s
 `rejected.jsonl`, and `batch.json` says which version, and which files were left out.
 """
 
-import contextlib
 import hashlib
 import itertools
 import json
@@ -77,8 +76,9 @@ def summarize_folder(
 
     ``source`` and ``target``: see :func:`pipeline.folders.open_folder`. Files of other kinds are left out: ``warn`` is
     told, and the record in ``target`` names them.
-    ``on_chunk`` gets the number of rows so far. Raises UserError where there is nothing to read, for a file that can't
-    be read on, and for a ``target`` of another model ``version``, chunk size or column, whose chunks would not fit.
+    ``on_chunk`` gets the number of rows so far. Raises UserError where there is nothing to read, for a ``target`` of
+    another model ``version``, chunk size or column, whose chunks would not fit, and, after all that can be read is
+    summarized, for files that can't be read on.
     """
     began = time.monotonic()
     assert summarizer.search is not None
@@ -92,10 +92,11 @@ def summarize_folder(
     there = outputs.names()
     num_rows = num_skipped = 0
     rejected = []
+    damaged: dict[str, str] = {}
     made = set[str]()
     for name in names:
-        with inputs.fetched(name) as file, _errors_name(f"{inputs}/{name}", file):
-            for start, rows in _chunks(_rows(file, column), chunk_rows):
+        with inputs.fetched(name) as file:
+            for start, rows in _chunks(_readable(_rows(file, column), name, damaged), chunk_rows):
                 chunk = f"{name}/{start:09d}.parquet"
                 made.add(chunk)
                 if chunk in there and _digest_in(outputs, chunk) == _digest_of(rows):
@@ -105,13 +106,22 @@ def summarize_folder(
                 num_rows += len(rows)
                 rejected += [{"file": name, "row": row.number, "reason": row.rejected} for row in rows if row.rejected]
                 on_chunk(num_rows)
+            if name in damaged:
+                # A file of a store is read from a copy, whose path says nothing to anyone.
+                damaged[name] = damaged[name].replace(str(file), f"{inputs}/{name}")
     # A file may be gone, or have been longer once.
     for chunk in there:
-        if chunk not in made and _CHUNK.search(chunk):
+        if chunk not in made and _CHUNK.search(chunk) and _CHUNK.sub("", chunk) not in damaged:
             outputs.remove(chunk)
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected)
     with outputs.written(REJECTED) as beside:
         beside.write_text(lines, encoding="utf-8")
+    if damaged:
+        problems = "".join(f"\n{problem}" for problem in damaged.values())
+        raise UserError(
+            f"{len(damaged)} of {len(names)} files can't be read to their end; the others are summarized in {outputs}. "
+            f"Mend or remove these, then run again:{problems}"
+        )
     return Work(num_rows, len(rejected), num_skipped, left_out, time.monotonic() - began)
 
 
@@ -119,13 +129,12 @@ def _place(address: str) -> PurePosixPath:
     return PurePosixPath(address if "://" in address else os.path.realpath(address))
 
 
-@contextlib.contextmanager
-def _errors_name(address: str, file: Path) -> Iterator[None]:
-    """A file of a store is read from a copy, whose path says nothing to anyone."""
+def _readable(rows: Iterator[Row], name: str, damaged: dict[str, str]) -> Iterator[Row]:
+    """The rows up to where the file can't be read on, which is noted: it must not keep the files behind it waiting."""
     try:
-        yield
+        yield from rows
     except UserError as error:
-        raise UserError(str(error).replace(str(file), address)) from error
+        damaged[name] = str(error)
 
 
 def _names_in(source: Folder) -> tuple[list[str], list[str]]:

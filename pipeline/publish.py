@@ -118,7 +118,8 @@ def publish(results: Results) -> Published:
         if version is None:
             _upload_files(client, run_id, results.data)
             version = _add_version(client, run_id, results, origin)
-        alias = championship.welcome(client, version)
+        promote = load_params(paths.PARAMS).promote
+        alias = championship.welcome(client, version, lambda: degenerate_note(promote))
         # Publishing is not part of the training's time.
         client.set_terminated(run_id, "FINISHED", run.info.end_time)
     version = version._replace(aliases=version.aliases or ((alias,) if alias else ()))

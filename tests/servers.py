@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -70,19 +71,25 @@ class _Server:
 
 
 class MlflowServer(_Server):
-    """A tracking server.
+    """A tracking server, which asks for the ``password`` of the user admin where there is one.
 
-    ``store``: the backend's address. ``files``: where it keeps its clients' artifacts. ``options`` go to the command.
+    ``store``: the backend's address. ``files``: where it keeps its clients' artifacts. ``own``: its own environment.
     """
 
     def __init__(
-        self, folder: Path, store: str, files: str, options: tuple[str, ...] = (), own: Mapping[str, str] | None = None
+        self, folder: Path, store: str, files: str, password: str = "", own: Mapping[str, str] | None = None
     ) -> None:
         port = free_port()
         self.uri = f"http://127.0.0.1:{port}"
-        command = ["mlflow", "server", "--backend-store-uri", store, "--artifacts-destination", files, *options]
+        command = ["mlflow", "server", "--backend-store-uri", store, "--artifacts-destination", files]
         command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
         settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        if password:
+            command += ["--app-name", "basic-auth"]
+            settings |= {
+                "MLFLOW_AUTH_ADMIN_PASSWORD": password,
+                "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(16),
+            }
         super().__init__(folder, self.uri, command, environment("") | settings | dict(own or {}))
 
 

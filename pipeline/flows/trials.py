@@ -84,7 +84,7 @@ def finished(study: optuna.Study) -> list[FrozenTrial]:
 def _release_dead(study: optuna.Study) -> None:
     """Has trials taken up again at once whose process, of this machine, is gone; those of others are by silence."""
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        if _WORKER in trial.user_attrs and not is_running(trial.user_attrs[_WORKER]):
+        if _WORKER in trial.user_attrs and is_running(trial.user_attrs[_WORKER]) is False:
             # Another worker may have been faster.
             with contextlib.suppress(ValueError, UpdateFinishedTrialError):
                 study.tell(trial.number, state=TrialState.FAIL)

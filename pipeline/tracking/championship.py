@@ -5,7 +5,7 @@ command that is killed in between is completed by the next one; an alias that wa
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.tracking import connection, registry
@@ -71,15 +71,17 @@ def _observe(ledger: Ledger, head: Entry | None, version: str | None) -> None:
         return
 
 
-def welcome(client: "MlflowClient", version: registry.Version) -> str | None:
+def welcome(client: "MlflowClient", version: registry.Version, doubt: Callable[[], str | None]) -> str | None:
     """The alias of a version just published: the one it has, or champion where there never was one, or challenger.
 
     None if a newer version is champion or challenger: an old one that is published again does not take its place.
+    ``doubt``: for what the gate would have kept a first version out; the ledger tells it.
     """
     if version.aliases:
         return version.aliases[0]
     if settle(client, Ledger.open(client)) is None:
-        evidence = {registry.CONTENT_TAG: version.tags.get(registry.CONTENT_TAG, "")}
+        reason = "; ".join(filter(None, ("there was no champion", doubt())))
+        evidence = {"reason": reason, registry.CONTENT_TAG: version.tags.get(registry.CONTENT_TAG, "")}
         with contextlib.suppress(ChampionChangedError):
             crown(client, version.number, "first", None, evidence)
             return registry.CHAMPION

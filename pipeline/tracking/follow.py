@@ -48,7 +48,7 @@ class Trainer:
 
     def is_running(self) -> bool:
         """Whether it still runs; a zombie does not."""
-        return is_running(self.tag)
+        return bool(is_running(self.tag))
 
     def usage(self, seconds: int) -> list[Point]:
         """Its share of one core since the last call, in percent, and its memory, as points at ``seconds``."""
@@ -60,7 +60,7 @@ class Trainer:
             return []
         return [
             Point("system/trainer_cpu_percent", seconds, load),
-            Point("system/trainer_memory_gib", seconds, memory / 2**30),
+            Point(runs.TRAINER_MEMORY, seconds, memory / 2**30),
         ]
 
 
@@ -72,10 +72,12 @@ def _start_time(pid: int) -> float | None:
         return None
 
 
-def is_running(trainer_tag: str) -> bool:
-    """Whether the process that a run's trainer tag names still runs; unknown hosts' processes are taken to."""
+def is_running(trainer_tag: str) -> bool | None:
+    """Whether the process that a run's trainer tag names still runs; None for one of another host."""
     host, pid, started = trainer_tag.rsplit(" ", 2)
-    return host != socket.gethostname() or (started != "None" and str(_start_time(int(pid))) == started)
+    if host != socket.gethostname():
+        return None
+    return started != "None" and str(_start_time(int(pid))) == started
 
 
 def outcome_of(train_key: str) -> str | None:

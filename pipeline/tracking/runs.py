@@ -18,6 +18,10 @@ TRAIN_KEY_TAG = "train_key"
 # Limits of one log_batch call.
 MAX_METRICS_PER_BATCH = 1000
 MAX_PARAMS_PER_BATCH = 100
+# A training sends a sample of what it uses every few seconds, unless the server is away. After a day without one, a
+# machine that can't be asked has lost it.
+TRAINER_MEMORY = "system/trainer_memory_gib"
+_SILENT_MS = 24 * 60 * 60 * 1000
 
 
 def find_or_make_run(client: "MlflowClient", train_key: str, start_time: int | None = None) -> str:
@@ -54,17 +58,31 @@ def _experiment_id(client: "MlflowClient") -> str:
 
 
 def close_dead_runs(
-    client: "MlflowClient", trainer_tag: str, is_running: Callable[[str], bool], outcome: Callable[[str], str | None]
+    client: "MlflowClient",
+    trainer_tag: str,
+    is_running: Callable[[str], bool | None],
+    outcome: Callable[[str], str | None],
 ) -> None:
     """Closes the runs that say RUNNING though the process that their ``trainer_tag`` names is gone.
 
-    ``outcome``: train key to the status with which that training ended; where there is None it was killed.
+    Of a process that ``is_running`` can't tell of (None), those that were silent for a day. ``outcome``: train key to
+    the status with which that training ended; where there is None it was killed.
     """
     for run in client.search_runs([_experiment_id(client)], "attributes.status = 'RUNNING'"):
         trainer = run.data.tags.get(trainer_tag)
-        if trainer and not is_running(trainer):
-            ended = outcome(run.data.tags.get(TRAIN_KEY_TAG, ""))
-            client.set_terminated(run.info.run_id, ended or "KILLED")
+        if not trainer:
+            continue
+        running = is_running(trainer)
+        if running or (running is None and not _is_silent(client, run.info.run_id, run.info.start_time)):
+            continue
+        ended = outcome(run.data.tags.get(TRAIN_KEY_TAG, ""))
+        client.set_terminated(run.info.run_id, ended or "KILLED")
+
+
+def _is_silent(client: "MlflowClient", run_id: str, start_time: int) -> bool:
+    samples = client.get_metric_history(run_id, TRAINER_MEMORY)
+    heard = max((sample.timestamp for sample in samples), default=start_time)
+    return time.time_ns() // 1_000_000 - heard > _SILENT_MS
 
 
 def unneeded_runs(client: "MlflowClient", before_ms: int) -> list[tuple[str, str]]:

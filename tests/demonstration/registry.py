@@ -161,11 +161,8 @@ def main() -> None:
     commit(project, "a small corpus")
     try:
         with postgres(password) as store, s3_store(server) as endpoint:
-            mlflow = MlflowServer(
-                server, store, f"s3://{BUCKET}", ("--app-name", "basic-auth"),
-                {**S3_ENVIRONMENT, "MLFLOW_S3_ENDPOINT_URL": endpoint, "MLFLOW_AUTH_ADMIN_PASSWORD": password,
-                 "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(16)},
-            )  # fmt: skip
+            s3 = {**S3_ENVIRONMENT, "MLFLOW_S3_ENDPOINT_URL": endpoint}
+            mlflow = MlflowServer(server, store, f"s3://{BUCKET}", password, s3)
             try:
                 story(project, mlflow, password)
             finally:

@@ -1,7 +1,7 @@
 """The stack for a team without containers, on loopback: `make stack` starts it for this checkout and waits.
 
-Prefect and MLflow on PostgreSQL (from Debian packages), a stand-in for the S3 store, a worker for each pool. It is for
-trials: what it holds goes with it.
+Prefect and MLflow, which asks for a password, on PostgreSQL (from Debian packages), a stand-in for the S3 store, a
+worker for each pool. It is for trials: what it holds goes with it.
 """
 
 import contextlib
@@ -39,13 +39,16 @@ def stack(project: Path, server: Path, settings: Mapping[str, str]) -> Iterator[
         store = parts.enter_context(postgres(secrets.token_urlsafe(12)))
         endpoint = parts.enter_context(s3_store(server))
         s3 = {**S3_ENVIRONMENT, "MLFLOW_S3_ENDPOINT_URL": endpoint}
-        mlflow = MlflowServer(server, store, f"s3://{BUCKET}", (), s3)
+        password = secrets.token_urlsafe(12)
+        mlflow = MlflowServer(server, store, f"s3://{BUCKET}", password, s3)
         parts.callback(mlflow.kill)
         prefect = PrefectServer(server / "prefect", prefect_database(store))
         parts.callback(prefect.kill)
         environment = {
             **prefect.environment, **S3_ENVIRONMENT, "AWS_ENDPOINT_URL": endpoint,
-            "MLFLOW_TRACKING_URI": mlflow.uri, "STORE": store.replace("+psycopg", ""),
+            "MLFLOW_TRACKING_URI": mlflow.uri,
+            "MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": password,
+            "STORE": store.replace("+psycopg", ""),
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
             # Ten seconds of waiting for each run would be most of a small run's time.
             "PREFECT_WORKER_QUERY_SECONDS": "2",
@@ -80,7 +83,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), stack(ROOT, server, {}) as environment:
         print("\nlogs:", server)
-        for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "AWS_ENDPOINT_URL", *S3_ENVIRONMENT):
+        mlflow = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+        for name in ("PREFECT_API_URL", *mlflow, "AWS_ENDPOINT_URL", *S3_ENVIRONMENT):
             print(f"export {name}={environment[name]}", flush=True)
         signal.pause()
     shutil.rmtree(server.parent)

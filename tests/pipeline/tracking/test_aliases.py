@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
-from pipeline import publish
+import pytest
+
+from pipeline import publish, succession
 from pipeline.tracking import championship, connection, registry
 from seq2sum.data.pairs import read_pairs
 from tests.pipeline.tracking.project import make_scores, make_test_set
@@ -24,15 +26,18 @@ def test_the_next_version_is_a_challenger_and_the_champion_stays(project: Path) 
     ]
 
 
-def test_a_first_version_that_the_gate_would_keep_out_is_told(project: Path) -> None:
-    results = publish.read_results()
-    published = publish.publish(results)
-    assert "empty, loop or copy" not in publish.report(results, published)
+@pytest.mark.parametrize("num_loops", [0, 30])
+def test_a_first_version_that_the_gate_would_keep_out_is_told_there_and_in_the_ledger(
+    project: Path, num_loops: int
+) -> None:
     pairs = list(read_pairs(project / "data/split/test.parquet"))
-    make_test_set(project, pairs, ["over and over and over and over"] * 30 + ["a summary"] * (len(pairs) - 30))
-    assert f"note       {30 / len(pairs):.1%} of its test summaries are empty, loop or copy" in publish.report(
-        results, published
-    )
+    loops = ["over and over and over and over"] * num_loops
+    make_test_set(project, pairs, loops + ["a summary"] * (len(pairs) - num_loops))
+    results = publish.read_results()
+    told = publish.report(results, publish.publish(results))
+    words = f"{num_loops / len(pairs):.1%} of its test summaries are empty, loop or copy"
+    (entry,) = succession.history()
+    assert [f"note       {words}" in told, words in entry.evidence["reason"]] == [num_loops > 0] * 2
 
 
 def test_an_old_version_published_again_leaves_a_newer_challenger_and_says_so(project: Path) -> None:

@@ -152,7 +152,7 @@ def test_a_process_is_known_by_more_than_its_id() -> None:
     host, pid, started = here.tag.rsplit(" ", 2)
     assert is_running(here.tag)
     assert not is_running(f"{host} {pid} {float(started) - 60}")
-    assert is_running(f"another-{host} {pid} {started}")
+    assert is_running(f"another-{host} {pid} {started}") is None
     assert not dead_trainer().is_running()
 
 

@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,21 @@ def test_runs_of_dead_processes_are_closed_and_others_left(client: MlflowClient,
     runs.close_dead_runs(client, "trainer", lambda trainer: trainer == "alive", {"fa11" * 16: "FAILED"}.get)
     statuses = [client.get_run(run).info.status for run in (run_id, alive, untagged, failed)]
     assert statuses == ["KILLED", "RUNNING", "RUNNING", "FAILED"]
+
+
+def test_runs_of_another_machine_are_closed_after_a_day_of_silence(client: MlflowClient) -> None:
+    now, hour = time.time_ns() // 1_000_000, 60 * 60 * 1000
+    heard = {"5a1d": 23, "dead": 25}
+    for key, hours in heard.items():
+        run_id = runs.find_or_make_run(client, key * 16, now - 100 * hour)
+        runs.set_tags(client, run_id, {"trainer": "elsewhere 1 2.0"})
+        for more in (50, hours):
+            client.log_metric(run_id, runs.TRAINER_MEMORY, 1.0, now - more * hour, step=100 - more)
+    without_sample = runs.find_or_make_run(client, "0001" * 16, now - hour)
+    runs.set_tags(client, without_sample, {"trainer": "elsewhere 1 2.0"})
+    runs.close_dead_runs(client, "trainer", lambda _: None, lambda _: None)
+    found = [client.get_run(runs.find_or_make_run(client, key * 16)).info.status for key in (*heard, "0001")]
+    assert found == ["RUNNING", "KILLED", "RUNNING"]
 
 
 def test_a_run_whose_verdict_the_ledger_names_is_needed_though_its_version_is_gone(

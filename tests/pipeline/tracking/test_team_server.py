@@ -22,11 +22,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> It
     folder = tmp_path_factory.mktemp("server")
     (folder / "mlflow.db").write_bytes(empty_database.read_bytes())
     with s3_store(folder) as endpoint:
-        secrets = {"MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD, "MLFLOW_FLASK_SERVER_SECRET_KEY": "made-up"}
-        running = MlflowServer(
-            folder, f"sqlite:///{folder}/mlflow.db", f"s3://{BUCKET}", ("--app-name", "basic-auth"),
-            S3_ENVIRONMENT | secrets | {"MLFLOW_S3_ENDPOINT_URL": endpoint},
-        )  # fmt: skip
+        s3 = S3_ENVIRONMENT | {"MLFLOW_S3_ENDPOINT_URL": endpoint}
+        running = MlflowServer(folder, f"sqlite:///{folder}/mlflow.db", f"s3://{BUCKET}", PASSWORD, s3)
         yield running, endpoint
         running.kill()
 
