@@ -181,18 +181,32 @@ def version_of(address: str) -> str | None:
 def _rows(path: Path, column: str) -> Iterator[Row]:
     """The rows of a file. One that can't be read is a bad row; a table that is damaged as a whole is an error."""
     if format_of(path) == ".jsonl":
-        for number, (line, problem) in enumerate(lines_and_problems(path), start=1):
-            if problem:
-                yield Row(number, None, problem)
-            elif line.strip():
-                try:
-                    fields = json.loads(line)
-                    yield _checked(number, fields.get(column) if isinstance(fields, dict) else None)
-                except (ValueError, RecursionError) as error:
-                    yield Row(number, None, f"not JSON: {error}")
+        yield from _json_rows(path, column)
     else:
         for number, row in rows_and_problems(path, [column]):
             yield Row(number, None, row.reason) if isinstance(row, BadRow) else _checked(number, row[column])
+
+
+def _json_rows(path: Path, column: str) -> Iterator[Row]:
+    """Raises UserError at the end if there are rows and none of them has the ``column``."""
+    others, found = set[str](), False
+    for number, (line, problem) in enumerate(lines_and_problems(path), start=1):
+        if problem:
+            yield Row(number, None, problem)
+        elif line.strip():
+            try:
+                fields = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                yield Row(number, None, f"not JSON: {error}")
+                continue
+            if isinstance(fields, dict) and column in fields:
+                found = True
+                yield _checked(number, fields[column])
+            else:
+                others.update(fields if isinstance(fields, dict) else ())
+                yield Row(number, None, f"has no {column!r}")
+    if others and not found:
+        raise UserError(f"{path}: no line has {column!r}. There are: {', '.join(map(repr, sorted(others)))}.")
 
 
 def _checked(number: int, document: object) -> Row:

@@ -46,12 +46,15 @@ def code_tags() -> dict[str, str]:
     A version's record keeps its params, so changed ones don't make it a version of unknown code. dvc.lock is left out:
     every run rewrites it, and it has a hash of its own.
     """
-    sha = _output_of("git", "rev-parse", "HEAD")
+    sha = output_of("git", "rev-parse", "HEAD")
     if not sha:
         return {}
-    changes = ("git", "status", "--porcelain", "--untracked-files=no", "--")
-    code = _output_of(*changes, ".", f":!{paths.DVC_LOCK}", f":!{paths.PARAMS}")
-    params = _output_of(*changes, str(paths.PARAMS))
+    status = ("git", "status", "--porcelain")
+    changes = (*status, "--untracked-files=no", "--")
+    code = output_of(*changes, ".", f":!{paths.DVC_LOCK}", f":!{paths.PARAMS}")
+    # A module that was forgotten is missing from the commit.
+    code = code or output_of(*status, "--", "src", "pipeline")
+    params = output_of(*changes, str(paths.PARAMS))
     return {
         "git_sha": sha,
         "git_dirty": str(bool(code)).lower(),
@@ -64,6 +67,12 @@ def beyond_commit(tags: Mapping[str, str]) -> str:
     """What a version with these tags has beyond its commit, to be written after that."""
     told = {"git_dirty": "uncommitted changes", "params_changed": "changed params"}
     return "".join(f" + {words}" for tag, words in told.items() if tags.get(tag) == "true")
+
+
+def flow_run_tag() -> dict[str, str]:
+    """The link to the flow's run that this process works for, if it does."""
+    flow_run = os.environ.get(FLOW_RUN_VARIABLE)
+    return {"flow_run": flow_run} if flow_run else {}
 
 
 def dvc_lock_tag() -> dict[str, str]:
@@ -85,7 +94,7 @@ def environment_listing() -> str:
 
 def machine_tags() -> dict[str, str]:
     """Interpreter, hash of the installed packages, processor, memory and accelerators of this machine."""
-    gpus = _output_of("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines()
+    gpus = output_of("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines()
     return {
         "python": platform.python_version(),
         "environment_sha256": hashlib.sha256(environment_listing().encode()).hexdigest(),
@@ -180,7 +189,7 @@ def _cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def _output_of(*command: str) -> str:
+def output_of(*command: str) -> str:
     """A command's standard output, or nothing where it is missing or fails."""
     if shutil.which(command[0]) is None:
         return ""

@@ -98,8 +98,8 @@ def publish(results: Results) -> Published:
         started = time.time_ns() // 1_000_000 - round(1000 * results.train.get("wall_seconds", 0))
         run_id = runs.find_or_make_run(client, results.train_key, started)
         runs.close_dead_runs(client, TRAINER_TAG, is_running, outcome_of)
-        # A run that was made here and whose publisher is killed is closed by the next one.
-        runs.set_missing_tags(client, run_id, {TRAINER_TAG: Trainer(os.getpid()).tag})
+        # From here on no other machine's training sends points; and if this process is killed, the next closes the run.
+        runs.set_tags(client, run_id, {TRAINER_TAG: Trainer(os.getpid()).tag})
         run = client.get_run(run_id)
         outbox.add([*results.points, *read_growing_journal(checkpoints / PACE_NAME)])
         runs.PointSender(client, run_id).send(outbox)
@@ -107,9 +107,8 @@ def publish(results: Results) -> Published:
         # The commit at hand holds the code of the results, as was checked; the machine is the one that trained.
         code = lineage.code_tags()
         origin = runs.set_missing_tags(client, run_id, code | lineage.machine_tags()) | code
-        flow_run = os.environ.get(lineage.FLOW_RUN_VARIABLE)
         runs.set_missing_tags(client, run_id, lineage.environment_lock_tag())
-        runs.set_tags(client, run_id, lineage.dvc_lock_tag() | ({"flow_run": flow_run} if flow_run else {}))
+        runs.set_tags(client, run_id, lineage.dvc_lock_tag() | lineage.flow_run_tag())
         runs.log_inputs(client, run_id, lineage.data_inputs(results.data))
         runs.log_changed_metrics(client, run_id, result_metrics(results), results.last_step)
         version = registry.find_version(client, results.publish_key)
@@ -177,9 +176,12 @@ def _add_version(client: "MlflowClient", run_id: str, results: Results, origin: 
         _say("the version: sending the model, loading it once on trial, hashing what arrived")
         folders = {paths.MODEL.name: paths.MODEL, record.FOLDER: folder}
         card = (folder / record.CARD).read_text(encoding="utf-8")
-        registry.add_version(run_id, folders, results.search, results.last_step, version_tags, card)
+        made = registry.add_version(run_id, folders, results.search, results.last_step, version_tags, card)
     version = registry.find_version(client, results.publish_key)
     assert version is not None
+    if version.number != made:
+        # Another machine has published the same at the same moment.
+        client.delete_model_version(version.name, made)
     return version
 
 
@@ -240,8 +242,8 @@ def _further(published: Published) -> list[str]:
 
 
 def run_page(published: Published) -> str | None:
-    """The run's page on the tracking server, if it is one."""
-    uri = connection.without_password(connection.tracking_uri())
+    """The run's page on the tracking server, if it is one; browsers may have another address for that."""
+    uri = os.environ.get("SEQ2SUM_MLFLOW_PAGE") or connection.without_password(connection.tracking_uri())
     page = f"{uri.rstrip('/')}/#/experiments/{published.experiment_id}/runs/{published.run_id}"
     return page if uri.startswith("http") else None
 

@@ -54,6 +54,11 @@ def ask(folder: Path, environment: Mapping[str, str], arguments: list[str]) -> l
     raise AssertionError
 
 
+def has_default_remote(folder: Path, environment: Mapping[str, str]) -> bool:
+    """Whether DVC knows where to push to, by the project's settings or the machine's."""
+    return any(line.startswith("core.remote=") for line in ask(folder, environment, ["config", "--list"]))
+
+
 @contextlib.contextmanager
 def whole_lock(folder: Path) -> Iterator[None]:
     """For a block that runs stages: if an earlier one did not end well, dvc.lock is first made what it was before.

@@ -17,7 +17,8 @@ from prefect.logging import get_run_logger
 from pipeline import paths
 from pipeline.flows import workspace
 from pipeline.flows.dvc_cli import dvc
-from pipeline.flows.train import run_here
+from pipeline.flows.outage import outlasts_outages
+from pipeline.flows.train import require_few_starts, run_here
 from pipeline.tracking import connection, runs
 from seq2sum.errors import UserError
 
@@ -25,14 +26,17 @@ DAY = 86_400
 
 
 @flow(name="maintain")
+@outlasts_outages
 def maintain(keep_days: float = 30, dry_run: bool = True) -> dict[str, Any]:
     """Removes checkpoints and work trees that nothing touched for ``keep_days``, and what nobody needs of DVC's cache.
 
     Also the trainings' runs in MLflow that ended before and belong to no registered version: these are marked as
     deleted, so that `mlflow gc` can free their space and `mlflow runs restore` bring them back.
-    A ``dry_run`` tells what would be removed. What a commit or a run that goes on needs stays in the cache; what only a
-    registered version's dvc.lock names does not, and is made anew by `reproduce`.
+    A ``dry_run`` tells what would be removed. What a commit or a work tree beside this one needs stays in the cache,
+    which therefore no other machine may use; what only a registered version's dvc.lock names does not, and is made anew
+    by `reproduce`.
     """
+    require_few_starts()
     log: Any = get_run_logger()
     checkpoints = untouched(paths.CHECKPOINTS, keep_days)
     trees = untouched(workspace.FOLDER, keep_days)

@@ -21,7 +21,8 @@ from prefect.logging import get_run_logger
 from pipeline import record
 from pipeline.batch import read_batch
 from pipeline.flows.champion import fetched
-from pipeline.flows.train import run_here
+from pipeline.flows.outage import outlasts_outages
+from pipeline.flows.train import require_few_starts, run_here
 from seq2sum.drift import NO_CONTENTS, Shift, shifts
 
 TRAIN_DEPLOYMENT = "train/train"
@@ -32,6 +33,7 @@ _SEED = 1
 
 
 @flow(name="monitor")
+@outlasts_outages
 def monitor(
     batch: str,
     alpha: float = 0.01,
@@ -48,6 +50,7 @@ def monitor(
     ``alpha`` and ``distance``: see :func:`seq2sum.drift.shifts`; fewer than ``min_rows`` summaries tell nothing.
     Trainings that drift starts have ``cool_down_hours`` between them and are at most ``most_per_week``.
     """
+    require_few_starts()
     log = get_run_logger()
     with fetched() as champion:
         profile = record.read_profile(champion.record)

@@ -144,12 +144,13 @@ def train(
     num_devices: int = 1,
     timeout_minutes: float | None = None,
     pull: bool = False,
-    push: bool = False,
+    push: bool | None = None,
     notify: str | None = None,
 ) -> dict[str, Any]:
     """Trains the commit at hand, with ``overrides`` like ``train.seed=2``; the gate's verdict on the result.
 
-    Nothing is returned where another process of the same run was faster. ``notify`` names a Prefect notification block,
+    Nothing is returned where another process of the same run was faster. ``push`` sends data and weights to DVC's
+    remote; where it is not said, if there is a default one. ``notify`` names a Prefect notification block,
     such as ``slack-webhook/team``, that is told how it ended.
     """
     log: Any = get_run_logger()
@@ -160,6 +161,8 @@ def train(
             return {}
         if pull:
             transfer("pull", tree, deadline)
+        if push is None:
+            push = dvc_cli.has_default_remote(tree, environment(tree))
         promotion = _make_and_judge(tree, settings, num_devices, deadline, pull, push, log)
     message = f"version {promotion['challenger']}: {promotion['decision']} ({'; '.join(promotion['reasons'])})"
     log.info(message)
@@ -235,7 +238,8 @@ def main() -> None:
     """The command line."""
     parser = command_line("train", __doc__)
     parser.add_argument("--pull", action="store_true", help="take what DVC's remote has rather than make it")
-    parser.add_argument("--push", action="store_true", help="send to DVC's remote, before publishing")
+    send = "send to DVC's remote, before publishing (default: if there is a default remote)"
+    parser.add_argument("--push", action=argparse.BooleanOptionalAction, help=send)
     run_here(train, parser)
 
 

@@ -6,6 +6,7 @@ is stamped in the outbox, for its next attempt or for `publish`.
 """
 
 import argparse
+import contextlib
 import logging
 import os
 import socket
@@ -51,7 +52,7 @@ class Trainer:
         return bool(is_running(self.tag))
 
     def usage(self, seconds: int) -> list[Point]:
-        """Its share of one core since the last call, in percent, and its memory, as points at ``seconds``."""
+        """Its share of one core since the last call, in percent, its memory and its GPUs', as points at ``seconds``."""
         if self._process is None:
             return []
         try:
@@ -61,7 +62,21 @@ class Trainer:
         return [
             Point("system/trainer_cpu_percent", seconds, load),
             Point(runs.TRAINER_MEMORY, seconds, memory / 2**30),
+            *_gpu_usage(seconds),
         ]
+
+
+def _gpu_usage(seconds: int) -> list[Point]:
+    """Load and memory of each GPU that the training may use; nothing for one that does not tell."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    query = ("nvidia-smi", "--query-gpu=index,utilization.gpu,memory.used", "--format=csv,noheader,nounits")
+    points = []
+    for line in lineage.output_of(*query, *(("--id", chosen) if chosen else ())).splitlines():
+        with contextlib.suppress(ValueError):
+            index, load, mebibytes = (int(field) for field in line.split(","))
+            points.append(Point(f"system/gpu{index}_percent", seconds, load))
+            points.append(Point(f"system/gpu{index}_memory_gib", seconds, mebibytes / 1024))
+    return points
 
 
 def _start_time(pid: int) -> float | None:
@@ -85,12 +100,27 @@ def outcome_of(train_key: str) -> str | None:
     return _written_outcome(paths.CHECKPOINTS / train_key)
 
 
+class NotOursError(Exception):
+    """Another process sends this training's curves."""
+
+
 class LiveRun:
-    """The run of one training while it goes on. Every method may raise what MLflow raises and be called again."""
+    """The run of one training while it goes on. Every method may raise what MLflow raises and be called again.
+
+    One trainer at a time has the run, the one that its tag names: if two machines train the same, only one sends.
+    All raise NotOursError for the other.
+    """
 
     def __init__(self, client: "MlflowClient", train_key: str, trainer: Trainer) -> None:
         self._client = client
+        self._tag = trainer.tag
         self.run_id = runs.find_or_make_run(client, train_key)
+        run = client.get_run(self.run_id)
+        other = run.data.tags.get(TRAINER_TAG, self._tag)
+        if other != self._tag and run.info.status == "RUNNING" and runs.is_alive(client, run, is_running(other)):
+            raise NotOursError(f"the trainer {other} does it")
+        runs.set_tags(client, self.run_id, {TRAINER_TAG: self._tag} | lineage.flow_run_tag())
+        client.update_run(self.run_id, status="RUNNING")
         runs.close_dead_runs(client, TRAINER_TAG, is_running, outcome_of)
         origin = lineage.code_tags() | lineage.environment_lock_tag() | lineage.machine_tags()
         runs.set_missing_tags(client, self.run_id, origin)
@@ -98,15 +128,19 @@ class LiveRun:
             # DVC has written down what the stages before the training made.
             data = lineage.tracked_files(paths.DVC_LOCK, lineage.JUDGING)
             runs.log_inputs(client, self.run_id, lineage.data_inputs(data))
-        runs.set_tags(client, self.run_id, {TRAINER_TAG: trainer.tag})
         # How a model is judged may change after its training and is left to `publish`.
         params = lineage.flat_params(paths.PARAMS).items()
         runs.log_params(client, self.run_id, {key: value for key, value in params if not key.startswith(JUDGING)})
-        client.update_run(self.run_id, status="RUNNING")
         self._sender = runs.PointSender(client, self.run_id)
 
     def send(self, outbox: Outbox) -> None:
         """Sends what the server lacks."""
+        run = self._client.get_run(self.run_id)
+        if run.data.tags.get(TRAINER_TAG) != self._tag:
+            raise NotOursError(f"the trainer {run.data.tags.get(TRAINER_TAG)} does it")
+        if run.info.status != "RUNNING":
+            # It was long silent, and taken for dead.
+            self._client.update_run(self.run_id, status="RUNNING")
         self._sender.send(outbox)
 
     def close(self, status: str) -> None:
@@ -136,6 +170,8 @@ def follow(folder: Path, train_key: str, trainer: Trainer) -> None:
                     live.close(outcome)
                     return
             except Exception as error:
+                # Ours again when the other is gone.
+                live = None if isinstance(error, NotOursError) else live
                 log.warning("not sent for now: %s", connection.without_password(str(error)))
                 pause = RETRY_SECONDS if outcome is None else POLL_SECONDS
             if outcome:

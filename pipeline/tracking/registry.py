@@ -77,8 +77,8 @@ def versions(client: "MlflowClient") -> list[Version]:
 
 
 def find_version(client: "MlflowClient", publish_key: str) -> Version | None:
-    """The version registered under ``publish_key``, if there is one."""
-    return next((one for one in versions(client) if one.tags.get(PUBLISH_KEY_TAG) == publish_key), None)
+    """The oldest version registered under ``publish_key``, if there is one."""
+    return next((one for one in versions(client)[::-1] if one.tags.get(PUBLISH_KEY_TAG) == publish_key), None)
 
 
 def by_alias(client: "MlflowClient", alias: str) -> Version | None:
@@ -141,10 +141,10 @@ def content_hash(folder: Path) -> str:
 
 def add_version(
     run_id: str, folders: Mapping[str, Path], search: SearchParams, step: int, tags: Mapping[str, str], description: str
-) -> None:
+) -> str:
     """Logs a pyfunc of the run with ``folders`` as its artifacts and registers it, tags and all in one step.
 
-    The run's metrics at ``step`` become the model's.
+    Returns the version's number. The run's metrics at ``step`` become the model's.
     """
     import mlflow
 
@@ -165,6 +165,7 @@ def add_version(
         all_tags = {**tags, CONTENT_TAG: content_hash(_download(logged.model_uri, Path(temporary)))}
     registered = mlflow.register_model(logged.model_uri, connection.model_name(), tags=all_tags)
     mlflow.MlflowClient().update_model_version(registered.name, registered.version, description)
+    return str(registered.version)
 
 
 def _signature(search: SearchParams) -> "ModelSignature":

@@ -13,32 +13,36 @@ from pipeline.tracking.verdicts import RUN
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 TRAIN_KEY_TAG = "train_key"
 # Limits of one log_batch call.
 MAX_METRICS_PER_BATCH = 1000
 MAX_PARAMS_PER_BATCH = 100
-# A training sends a sample of what it uses every few seconds, unless the server is away. After a day without one, a
-# machine that can't be asked has lost it.
+# A training sends a sample of what it uses every few seconds. If it goes on after so long a silence, as when the server
+# was away, it opens its run again.
 TRAINER_MEMORY = "system/trainer_memory_gib"
-_SILENT_MS = 24 * 60 * 60 * 1000
+_SILENT_MS = 10 * 60 * 1000
 
 
 def find_or_make_run(client: "MlflowClient", train_key: str, start_time: int | None = None) -> str:
-    """The id of the run tagged with ``train_key``, newest first; a new one starts at ``start_time`` (ms) or now."""
+    """The id of the run tagged with ``train_key``; if there is none, a new one's, from ``start_time`` (ms) or now."""
     experiment_id = _experiment_id(client)
-    found = client.search_runs(
-        [experiment_id], f"tags.{TRAIN_KEY_TAG} = '{train_key}'", max_results=1, order_by=["attributes.start_time DESC"]
-    )
-    if found:
-        return str(found[0].info.run_id)
-    run = client.create_run(
-        experiment_id,
-        start_time=start_time,
-        tags={TRAIN_KEY_TAG: train_key, "mlflow.source.name": "seq2sum", "mlflow.source.type": "PROJECT"},
-        run_name=f"train-{train_key[:8]}",
-    )
-    return str(run.info.run_id)
+    if found := _runs_of(client, experiment_id, train_key):
+        return found[0]
+    tags = {TRAIN_KEY_TAG: train_key, "mlflow.source.name": "seq2sum", "mlflow.source.type": "PROJECT"}
+    made = client.create_run(experiment_id, start_time=start_time, tags=tags, run_name=f"train-{train_key[:8]}")
+    # Another machine may have made one at the same moment.
+    first = _runs_of(client, experiment_id, train_key)[0]
+    if first != made.info.run_id:
+        client.delete_run(made.info.run_id)
+    return first
+
+
+def _runs_of(client: "MlflowClient", experiment_id: str, train_key: str) -> list[str]:
+    """The ids of the runs tagged with ``train_key``, in an order that is the same for all who ask."""
+    found = client.search_runs([experiment_id], f"tags.{TRAIN_KEY_TAG} = '{train_key}'")
+    return [str(run.info.run_id) for run in sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))]
 
 
 def _experiment_id(client: "MlflowClient") -> str:
@@ -65,24 +69,22 @@ def close_dead_runs(
 ) -> None:
     """Closes the runs that say RUNNING though the process that their ``trainer_tag`` names is gone.
 
-    Of a process that ``is_running`` can't tell of (None), those that were silent for a day. ``outcome``: train key to
-    the status with which that training ended; where there is None it was killed.
+    ``outcome``: train key to the status with which that training ended; where there is None it was killed.
     """
     for run in client.search_runs([_experiment_id(client)], "attributes.status = 'RUNNING'"):
         trainer = run.data.tags.get(trainer_tag)
-        if not trainer:
-            continue
-        running = is_running(trainer)
-        if running or (running is None and not _is_silent(client, run.info.run_id, run.info.start_time)):
-            continue
-        ended = outcome(run.data.tags.get(TRAIN_KEY_TAG, ""))
-        client.set_terminated(run.info.run_id, ended or "KILLED")
+        if trainer and not is_alive(client, run, is_running(trainer)):
+            ended = outcome(run.data.tags.get(TRAIN_KEY_TAG, ""))
+            client.set_terminated(run.info.run_id, ended or "KILLED")
 
 
-def _is_silent(client: "MlflowClient", run_id: str, start_time: int) -> bool:
-    samples = client.get_metric_history(run_id, TRAINER_MEMORY)
-    heard = max((sample.timestamp for sample in samples), default=start_time)
-    return time.time_ns() // 1_000_000 - heard > _SILENT_MS
+def is_alive(client: "MlflowClient", run: "Run", is_running: bool | None) -> bool:
+    """Whether a run's trainer goes on: what ``is_running`` says, or, where it can't tell (None), if it was heard of."""
+    if is_running is not None:
+        return is_running
+    samples = client.get_metric_history(run.info.run_id, TRAINER_MEMORY)
+    heard = max((sample.timestamp for sample in samples), default=run.info.start_time)
+    return time.time_ns() // 1_000_000 - heard < _SILENT_MS
 
 
 def unneeded_runs(client: "MlflowClient", before_ms: int) -> list[tuple[str, str]]:

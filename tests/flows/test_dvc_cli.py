@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from pipeline.flows import dvc_cli
@@ -35,3 +37,15 @@ def test_a_short_command_that_was_killed_is_run_again_and_one_that_fails_is_not(
     with pytest.raises(CommandError, match="status 255"):
         dvc_cli.ask(tmp_path, {}, ["cache", "dir"])
     assert statuses == []
+
+
+def test_a_default_remote_is_seen_wherever_it_is_configured(tmp_path):
+    environment = dict(os.environ) | {"DVC_NO_ANALYTICS": "1", "DVC_SYSTEM_CONFIG_DIR": str(tmp_path / "machine")}
+    project = tmp_path / "project"
+    project.mkdir()
+    dvc_cli.ask(project, environment, ["init", "--quiet", "--no-scm"])
+    dvc_cli.ask(project, environment, ["remote", "add", "--quiet", "store", "../store"])
+    assert not dvc_cli.has_default_remote(project, environment)
+    (tmp_path / "machine").mkdir()
+    (tmp_path / "machine/config").write_text("[core]\n    remote = store\n")
+    assert dvc_cli.has_default_remote(project, environment)

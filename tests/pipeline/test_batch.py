@@ -269,6 +269,14 @@ def test_a_damaged_table_is_named_at_the_end_and_keeps_no_other_waiting(tmp_path
     assert summarize_folder(str(source), str(target), "text", "3", summarizer, 4).num_skipped == 1 + 7 + 8
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "b.csv", "below/c.parquet"])
+def test_a_wrong_column_is_named_beside_those_that_there_are(tmp_path, source, summarizer, name):
+    for other in {"a.jsonl", "b.csv", "below/c.parquet"} - {name}:
+        (source / other).unlink()
+    with pytest.raises(UserError, match=rf"^1 of 1 files.*\n.*{name}.*no .*'document'(.|\n)*'text'"):
+        summarize_folder(str(source), str(tmp_path / "target"), "document", "3", summarizer, 4)
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[1]"])
 def test_a_file_of_another_kind_in_the_record_s_place_is_told_and_left(tmp_path, source, summarizer, content):
     target = tmp_path / "target"

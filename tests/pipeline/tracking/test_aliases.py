@@ -56,6 +56,17 @@ def test_an_old_version_published_again_leaves_a_newer_challenger_and_says_so(pr
     ]
 
 
+def test_the_run_has_a_page_on_a_server_at_the_address_that_browsers_know(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = publish.publish(publish.read_results())
+    assert publish.run_page(published) is None
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@mlflow:5000/")
+    assert str(publish.run_page(published)).startswith("http://mlflow:5000/#/experiments/")
+    monkeypatch.setenv("SEQ2SUM_MLFLOW_PAGE", "https://models.example")
+    assert str(publish.run_page(published)).startswith("https://models.example/#/experiments/")
+
+
 def test_a_former_champion_published_again_does_not_challenge_the_newer_one(project: Path) -> None:
     for rouge1 in (40.0, 41.0):
         (project / "reports/scores.json").write_text(json.dumps(make_scores(rouge1)))

@@ -10,10 +10,12 @@ import yaml
 from mlflow import MlflowClient
 
 from pipeline import publish
+from pipeline.tracking import connection, runs
 from pipeline.tracking import follow as following
-from pipeline.tracking import runs
-from pipeline.tracking.follow import Trainer, follow, is_running
+from pipeline.tracking.follow import NotOursError, Trainer, follow, is_running
+from pipeline.tracking.journal import Point
 from pipeline.tracking.live import OUTCOME_NAME, live_curves
+from pipeline.tracking.outbox import opened_outbox
 from seq2sum.files import sha256_of
 from tests.pipeline.tracking.project import TRAIN_KEY, environment, journal_lines, write_lines
 
@@ -145,6 +147,43 @@ def test_a_server_that_is_away_is_given_up_after_the_training(
     (checkpoints / OUTCOME_NAME).write_text("FINISHED")
     follow(checkpoints, TRAIN_KEY, Trainer(os.getpid()))
     assert steps_of(MlflowClient(f"sqlite:///{project}/mlflow.db"), "train/loss") == [1, 2]
+
+
+def test_of_two_machines_that_train_the_same_one_sends_until_it_is_silent_or_the_results_are_published(
+    client: MlflowClient, checkpoints: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = Trainer(os.getpid()), Trainer(os.getpid())
+    there.tag = "elsewhere 1 2.0"
+    theirs = following.LiveRun(client, TRAIN_KEY, there)
+    with pytest.raises(NotOursError, match="elsewhere"):
+        following.LiveRun(client, TRAIN_KEY, here)
+    monkeypatch.setattr(runs, "_SILENT_MS", -1)
+    ours = following.LiveRun(client, TRAIN_KEY, here)
+    with opened_outbox(checkpoints, 1) as outbox:
+        outbox.add([Point("train/loss", step, 1.0) for step in (1, 2)])
+        with pytest.raises(NotOursError):
+            theirs.send(outbox)
+        client.set_terminated(ours.run_id, "KILLED")
+        ours.send(outbox)
+    # It was taken for dead.
+    assert client.get_run(ours.run_id).info.status == "RUNNING"
+    elsewhere = subprocess.run(
+        [sys.executable, "-m", "pipeline.publish"], env=environment(connection.tracking_uri()), check=False
+    )
+    assert elsewhere.returncode == 0
+    with opened_outbox(checkpoints, 1) as outbox, pytest.raises(NotOursError):
+        ours.send(outbox)
+    assert client.get_run(ours.run_id).info.status == "FINISHED"
+
+
+def test_each_gpu_that_tells_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text('#!/bin/sh\n[ "$3 $4" = "--id 0,1" ] && echo "0, 97, 2048" && echo "1, [N/A], 512"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    told = [point for point in Trainer(os.getpid()).usage(7) if "gpu" in point.key]
+    assert told == [Point("system/gpu0_percent", 7, 97), Point("system/gpu0_memory_gib", 7, 2.0)]
 
 
 def test_a_process_is_known_by_more_than_its_id() -> None:

@@ -119,6 +119,20 @@ def test_publishing_again_changes_nothing(client: MlflowClient) -> None:
     assert "nothing new" in publish.report(results, again)
 
 
+def test_of_two_that_publish_the_same_at_once_one_version_stays(
+    client: MlflowClient, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = registry.add_version
+
+    def add_after_another(*arguments: Any) -> str:
+        add(*arguments)
+        return add(*arguments)
+
+    monkeypatch.setattr(registry, "add_version", add_after_another)
+    assert publish.publish(publish.read_results()).version.number == "1"
+    assert [(one.number, one.aliases) for one in registry.versions(client)] == [("1", ("champion",))]
+
+
 def test_a_training_repeated_in_another_time_is_the_same_version(project: Path, published: Path) -> None:
     shutil.copytree(published, project, dirs_exist_ok=True)
     key = publish.read_results().publish_key

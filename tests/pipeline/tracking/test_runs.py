@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Metric
+from mlflow.entities import Metric, Run
 
 from pipeline.tracking import runs
 from pipeline.tracking.journal import Point
@@ -97,19 +97,36 @@ def test_runs_of_dead_processes_are_closed_and_others_left(client: MlflowClient,
     assert statuses == ["KILLED", "RUNNING", "RUNNING", "FAILED"]
 
 
-def test_runs_of_another_machine_are_closed_after_a_day_of_silence(client: MlflowClient) -> None:
-    now, hour = time.time_ns() // 1_000_000, 60 * 60 * 1000
-    heard = {"5a1d": 23, "dead": 25}
-    for key, hours in heard.items():
-        run_id = runs.find_or_make_run(client, key * 16, now - 100 * hour)
+def test_runs_of_another_machine_are_closed_after_a_long_silence(client: MlflowClient) -> None:
+    now, minute = time.time_ns() // 1_000_000, 60 * 1000
+    heard = {"5a1d": 9, "dead": 11}
+    for key, minutes in heard.items():
+        run_id = runs.find_or_make_run(client, key * 16, now - 100 * minute)
         runs.set_tags(client, run_id, {"trainer": "elsewhere 1 2.0"})
-        for more in (50, hours):
-            client.log_metric(run_id, runs.TRAINER_MEMORY, 1.0, now - more * hour, step=100 - more)
-    without_sample = runs.find_or_make_run(client, "0001" * 16, now - hour)
+        for more in (50, minutes):
+            client.log_metric(run_id, runs.TRAINER_MEMORY, 1.0, now - more * minute, step=100 - more)
+    without_sample = runs.find_or_make_run(client, "0001" * 16, now - minute)
     runs.set_tags(client, without_sample, {"trainer": "elsewhere 1 2.0"})
     runs.close_dead_runs(client, "trainer", lambda _: None, lambda _: None)
     found = [client.get_run(runs.find_or_make_run(client, key * 16)).info.status for key in (*heard, "0001")]
     assert found == ["RUNNING", "KILLED", "RUNNING"]
+
+
+@pytest.mark.parametrize("theirs_starts", [1, 3])
+def test_of_two_machines_that_make_the_run_of_a_key_at_once_both_keep_the_first(
+    client: MlflowClient, monkeypatch: pytest.MonkeyPatch, theirs_starts: int
+) -> None:
+    make, theirs = client.create_run, list[str]()
+
+    def make_both(experiment_id: str, start_time: int, tags: dict[str, str], run_name: str) -> Run:
+        theirs.append(make(experiment_id, theirs_starts, tags, run_name).info.run_id)
+        return make(experiment_id, start_time, tags, run_name)
+
+    monkeypatch.setattr(client, "create_run", make_both)
+    ours = runs.find_or_make_run(client, "beef" * 16, 2)
+    assert (ours == theirs[0]) == (theirs_starts == 1)
+    # What the other machine does as it looks again.
+    assert runs.find_or_make_run(client, "beef" * 16) == ours
 
 
 def test_a_run_whose_verdict_the_ledger_names_is_needed_though_its_version_is_gone(
