@@ -49,6 +49,17 @@ def num_threads() -> int:
     return whole_number("SEQ2SUM_THREADS", max(1, len(os.sched_getaffinity(0)) // num_processes))
 
 
+def busy_hint(device: torch.device) -> str | None:
+    """What to do about a machine whose cores have other work: threads that wait for each other then cost tenfold."""
+    num_cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
+    if device.type != "cpu" or num_threads() == 1 or load < 0.75 * num_cores:
+        return None
+    return (
+        f"{num_threads()} threads on {num_cores} cores that have other work (load {load:.1f}); "
+        "if that stays so, SEQ2SUM_THREADS=1 is many times faster"
+    )
+
+
 def matrix_precision(precision: Literal["auto", "float32", "bfloat16"], device: torch.device) -> torch.dtype:
     """The type of matrix products: for auto bfloat16 where ``device`` multiplies it natively, else float32."""
     if precision == "auto":

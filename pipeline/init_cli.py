@@ -93,3 +93,5 @@ def init(
         print("bfloat16, a fraction on a GPU), the summaries of the test split a few more.")
         print(*plan.warnings, plan.gate, sep="\n")
         print("next: make run")
+        if trial:
+            print("then, for all pairs: the same command with --force and without --trial, and make run again")

@@ -7,6 +7,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable
@@ -189,8 +190,9 @@ def report(results: Results, published: Published) -> str:
     """What the user sees at the end."""
     version = published.version
     is_champion = registry.CHAMPION in version.aliases
-    promote = load_params(paths.PARAMS).promote
-    num_pairs, min_pairs = results.scores["num_pairs"], promote.min_pairs
+    params = load_params(paths.PARAMS)
+    promote = params.promote
+    num_pairs, min_pairs, most = results.scores["num_pairs"], promote.min_pairs, params.ingest.max_pairs
     degenerate = degenerate_note(promote)
     state = "registered" if published.is_new else "was registered before; nothing new"
     named = "" if registry.CHALLENGER in version.aliases else f" {version.number}"
@@ -205,6 +207,11 @@ def report(results: Results, published: Published) -> str:
                 []
                 if is_champion
                 else [f"           `summarize` goes on with the champion; `seq2sum promote{named}` judges this one"]
+            ),
+            *(
+                [f"note       of {most:,} pairs at most (ingest.max_pairs): `seq2sum init` without --trial takes all"]
+                if most
+                else []
             ),
             *(
                 []
@@ -243,7 +250,7 @@ def _further(published: Published) -> list[str]:
 
 def run_page(published: Published) -> str | None:
     """The run's page on the tracking server, if it is one; browsers may have another address for that."""
-    uri = os.environ.get("SEQ2SUM_MLFLOW_PAGE") or connection.without_password(connection.tracking_uri())
+    uri = os.environ.get("SEQ2SUM_MLFLOW_PAGE") or re.sub(r"(?<=://)[^/@]*@", "", connection.tracking_uri())
     page = f"{uri.rstrip('/')}/#/experiments/{published.experiment_id}/runs/{published.run_id}"
     return page if uri.startswith("http") else None
 

@@ -16,6 +16,8 @@ from seq2sum.params_file import parse_yaml
 STAGES = Path("dvc.yaml")
 # In the folder where DVC keeps what passes.
 _LOCK_BEFORE = Path(".dvc", "tmp", f"{paths.DVC_LOCK.name}.before")
+# What to do with a folder that stays; a work tree goes.
+_HINTS = re.compile(r"To track the changes with git|git add |To enable auto staging|dvc config core|Use `dvc push`|$")
 # DVC's own status says nothing of its stage's.
 _STAGE_STATUS = re.compile(r"failed to run: .*, exited with (-?\d+)")
 
@@ -41,6 +43,16 @@ def dvc(
         if found := _STAGE_STATUS.search(str(error)):
             raise CommandError(["dvc", *arguments], int(found[1]), str(error).splitlines()[1:]) from error
         raise
+
+
+def without_hints(on_line: Callable[[str], None]) -> Callable[[str], None]:
+    """``on_line`` for the lines that are no advice of DVC's on what to type next."""
+
+    def tell(line: str) -> None:
+        if not _HINTS.match(line.strip()):
+            on_line(line)
+
+    return tell
 
 
 def ask(folder: Path, environment: Mapping[str, str], arguments: list[str]) -> list[str]:

@@ -78,11 +78,11 @@ def begin(experiment: str | None, timeout_minutes: float | None) -> tuple[float 
 )  # fmt: skip
 def run_stage(name: str, tree: Path, settings: dict[str, str], deadline: float | None, pull: bool) -> None:
     """Has DVC run one stage, or skip it if nothing has changed that it needs; ``pull``: takes what others made."""
-    log = get_run_logger()
+    tell = dvc_cli.without_hints(get_run_logger().info)
     progress = TrainingProgress(tree) if name == TRAIN_STAGE else None
     arguments = ["repro", "--single-item", *(["--pull"] if pull else []), name]
     with dvc_cli.whole_lock(tree):
-        dvc_cli.dvc(tree, environment(tree, settings), arguments, log.info, progress or (lambda: None), deadline)
+        dvc_cli.dvc(tree, environment(tree, settings), arguments, tell, progress or (lambda: None), deadline)
     if progress:
         progress.end()
 

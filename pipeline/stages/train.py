@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from pipeline import paths
-from pipeline.hardware import matrix_precision, use_hardware
+from pipeline.hardware import busy_hint, matrix_precision, use_hardware
 from pipeline.launch import become_launcher
 from pipeline.retention import tidy
 from pipeline.supervision import exclusive, stop_when_asked
@@ -47,6 +47,8 @@ def train(params: Params) -> None:
     """Trains, and writes the model folder, the journal and the training's numbers."""
     should_stop = stop_when_asked()
     device = use_hardware()
+    if hint := busy_hint(device):
+        print(f"train: {hint}", file=sys.stderr)
     with joined_ranks(device) as ranks:
         _train(params, device, ranks, should_stop)
 

@@ -49,3 +49,11 @@ def test_a_default_remote_is_seen_wherever_it_is_configured(tmp_path):
     (tmp_path / "machine").mkdir()
     (tmp_path / "machine/config").write_text("[core]\n    remote = store\n")
     assert dvc_cli.has_default_remote(project, environment)
+
+
+def test_dvc_s_advice_on_a_folder_that_goes_is_left_out():
+    told = list[str]()
+    advice = ["", "To track the changes with git, run:", "\tgit add dvc.lock", "Use `dvc push` to send your updates"]
+    for line in ("Running stage 'split':", *advice, "> python -m pipeline.stages.split"):
+        dvc_cli.without_hints(told.append)(line)
+    assert told == ["Running stage 'split':", "> python -m pipeline.stages.split"]

@@ -86,7 +86,7 @@ def test_too_few_pairs_promote_nothing_however_good() -> None:
     verdict = judge(unbeatable, CHAMPION.rows(few))
     assert verdict.decision == "insufficient_data"
     (told,) = (reason for reason in verdict.reasons if reason.startswith("pairs: 199 test pairs, but 200"))
-    assert "(promote.min_pairs): train with more pairs" in told
+    assert "(promote.min_pairs): judge by a larger test split" in told
 
 
 def test_a_system_does_not_take_over_from_itself() -> None:

@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from pipeline.hardware import matrix_precision, use_hardware
+from pipeline.hardware import busy_hint, matrix_precision, use_hardware
 from seq2sum.errors import UserError
 
 CPU = torch.device("cpu")
@@ -23,6 +23,14 @@ def test_auto_takes_bfloat16_where_the_processor_multiplies_it(monkeypatch, capa
 def test_a_precision_that_is_named_is_taken():
     assert matrix_precision("float32", CPU) == torch.float32
     assert matrix_precision("bfloat16", CPU) == torch.bfloat16
+
+
+@pytest.mark.parametrize(("threads", "load", "is_told"), [("2", 3.0, True), ("1", 3.0, False), ("2", 0.2, False)])
+def test_threads_on_busy_cores_are_told(monkeypatch, threads, load, is_told):
+    monkeypatch.setenv("SEQ2SUM_THREADS", threads)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, load, load))
+    assert (busy_hint(CPU) is not None) == is_told
 
 
 @pytest.mark.parametrize(

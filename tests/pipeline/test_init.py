@@ -165,6 +165,7 @@ def test_a_trial_has_a_small_budget_and_the_next_call_the_whole_one(project: Pat
     trial = load_params(project / "params.yaml")
     assert (trial.ingest.max_pairs, trial.train.max_steps, trial.train.pretrain.max_steps) == (1000, 200, 200)
     assert "for a trial" in told
+    assert "then, for all pairs: the same command with --force and without --trial" in told
     assert "About 3 test pairs: the first version becomes champion, but no other will take over" in told
     assert init("--force", "mails.csv").exit_code == 0
     whole = load_params(project / "params.yaml")

@@ -86,7 +86,7 @@ def _enough_pairs(num_pairs: int, params: PromoteParams) -> Check:
     enough = num_pairs >= params.min_pairs
     reason = f"{num_pairs:,} test pairs, {'at least' if enough else 'but'} {params.min_pairs:,} are asked for"
     if not enough:
-        reason += " (promote.min_pairs): train with more pairs, not `init --trial`, or raise split.test_share"
+        reason += " (promote.min_pairs): judge by a larger test split, from more pairs or a larger split.test_share"
     return Check("pairs", "pass" if enough else "undecided", reason)
 
 
