@@ -32,8 +32,9 @@ VICTIMS = ("dvc", "trainer", "both")
 TRAINER = "pipeline.stages.train"
 REPRO = [sys.executable, "-m", "dvc", "repro"]
 # Of steps of some 10 ms each, so that a kill can meet any part of them.
-STEPS = 1500
-LONGEST_WAIT = 15.0  # seconds from the trainer's start, its imports included
+STEPS = 4000
+# How long after its start, imports included, a trainer is killed at the latest, in the uninterrupted training's time.
+LONGEST_WAIT = 0.25
 LONGEST_END = 120.0  # seconds in which a trainer without a starter ends, on a busy machine
 
 
@@ -55,7 +56,7 @@ def newest_step(project: Path) -> int:
     return max(steps, default=0)
 
 
-def kill_once(project: Path, rng: random.Random) -> str | None:
+def kill_once(project: Path, rng: random.Random, longest_wait: float) -> str | None:
     """Starts the pipeline, waits for a trainer and a random time, and kills; what it did, or None if all was over."""
     output = subprocess.DEVNULL
     dvc = subprocess.Popen(REPRO, cwd=project, env=environment(project), stdout=output, stderr=output)
@@ -64,7 +65,7 @@ def kill_once(project: Path, rng: random.Random) -> str | None:
         if dvc.poll() is not None:
             return None
         time.sleep(0.02)
-    time.sleep(rng.uniform(0, LONGEST_WAIT))
+    time.sleep(rng.uniform(0, longest_wait))
     victim = rng.choice(VICTIMS)
     if dvc.poll() is not None:
         return None
@@ -103,9 +104,10 @@ def main() -> None:
         shutil.copytree(whole, killed)
         done = repro(whole)
         assert done.returncode == 0, done.stdout + done.stderr
-        print(f"trained {STEPS:,} steps without interruption", flush=True)
+        seconds = json.loads((whole / "reports/train.json").read_bytes())["wall_seconds"]
+        print(f"trained {STEPS:,} steps in {seconds:.0f} s without interruption", flush=True)
         for number in range(1, arguments.kills + 1):
-            line = kill_once(killed, rng)
+            line = kill_once(killed, rng, LONGEST_WAIT * seconds)
             print(f"{number:>3}  {line or 'the pipeline was over'}", flush=True)
             if line is None:
                 break
