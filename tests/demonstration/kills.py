@@ -34,7 +34,7 @@ REPRO = [sys.executable, "-m", "dvc", "repro"]
 # Of steps of some 10 ms each, so that a kill can meet any part of them.
 STEPS = 4000
 # How long after its start, imports included, a trainer is killed at the latest, in the uninterrupted training's time.
-LONGEST_WAIT = 0.25
+LONGEST_WAIT = 0.15
 LONGEST_END = 120.0  # seconds in which a trainer without a starter ends, on a busy machine
 
 
