@@ -36,7 +36,7 @@ SOURCE_QUANTILE, TARGET_QUANTILE = 0.95, 0.995
 MOST_SOURCE_TOKENS, MOST_TARGET_TOKENS = 800, 200
 # Passes over the pairs: more gains nothing on a small corpus (early stopping ends there), fewer leave something.
 SMALL_PASSES, LARGE_PASSES = 20, 5
-LEAST_STEPS, MOST_STEPS = 400, 6_000
+LEAST_STEPS, SMALL_MOST_STEPS, LARGE_MOST_STEPS = 400, 2_500, 6_000
 # What a step of the reward phase costs, in steps of the others.
 REWARD_STEP = 8
 # Enough to see everything run once, whatever the corpus.
@@ -167,7 +167,7 @@ def _training(num_pairs: int, tokens_per_pair: float, batch_tokens: int) -> Iter
 
     a_pass = num_pairs * tokens_per_pair / batch_tokens
     passes = SMALL_PASSES if is_small else LARGE_PASSES
-    most = 2_500 if is_small else MOST_STEPS
+    most = SMALL_MOST_STEPS if is_small else LARGE_MOST_STEPS
     steps = 100 * round(min(most, max(LEAST_STEPS, passes * a_pass)) / 100)
     if is_small:
         pretrain, rates, why = min(3_500, max(1_000, 2 * steps)), (0.005, 0.004), "few pairs teach little"

@@ -268,6 +268,14 @@ def test_a_small_corpus_gets_a_smaller_network_more_dropout_and_more_pretraining
     assert pieces == sorted(pieces)
 
 
+def test_the_most_and_fewest_steps_are_those_that_the_page_promises() -> None:
+    page = (ROOT / "docs/own-corpus.md").read_text(encoding="utf-8")
+    (row,) = re.findall(r"^\| `train\.max_steps` \|(.*)\|$", page, flags=re.MULTILINE)
+    promised = [int(number.replace(",", "")) for number in re.findall(r"([\d,]+) steps", row)]
+    found = [chosen(corpus(num_pairs))["train.max_steps"] for num_pairs in (14_999, 1_000_000, 30)]
+    assert found == promised
+
+
 def test_lengths_cover_all_but_the_longest_texts() -> None:
     of = corpus(30_000, num_words=60)
     values = chosen(of)
