@@ -124,7 +124,7 @@ def evaluate(
         if output is not None:
             require_writable(output)
         params = load_params(paths.PARAMS).evaluate
-        pairs = read_labelled(files, documents, summaries)
+        pairs, num_textless = read_labelled(files, documents, summaries)
         with named_model(model) as named:
             num_trained = in_training_split(pairs)
             hypotheses = named.summarize([pair.document for pair in pairs])
@@ -133,8 +133,8 @@ def evaluate(
             write_outputs(output, outputs)
         report = score_report(outputs, params)
         if json_output:
-            found = {"model": named.name, "in_training_split": num_trained, **report}
-            print(json.dumps(found, indent=2, ensure_ascii=False))
+            counts = {"in_training_split": num_trained, "num_textless": num_textless}
+            print(json.dumps({"model": named.name, **counts, **report}, indent=2, ensure_ascii=False))
         else:
             print(f"{named.name}\n\n{scores_table(report)}")
 
@@ -172,12 +172,12 @@ def compare(
         from seq2sum.params_file import load_params
 
         params = load_params(paths.PARAMS)
-        pairs = read_labelled(files, documents, summaries)
+        pairs, num_textless = read_labelled(files, documents, summaries)
         num_trained = in_training_split(pairs)
         compared = head_to_head(first, second, pairs, params)
         if json_output:
-            found = {"in_training_split": num_trained, **compared.as_json()}
-            print(json.dumps(found, indent=2, ensure_ascii=False))
+            counts = {"in_training_split": num_trained, "num_textless": num_textless}
+            print(json.dumps(counts | compared.as_json(), indent=2, ensure_ascii=False))
         else:
             print(comparison_table(compared, params.promote))
 

@@ -76,6 +76,22 @@ def test_documents_of_the_training_split_are_told_and_others_are_not(model: Path
         assert "6 of 12 documents are in this project's training split (data/split/train.parquet)" in done.stderr
 
 
+def test_rows_without_document_or_summary_are_left_out_and_told(model: Path, project: Path) -> None:
+    whole = json.loads(call("evaluate", "--json", "--model", model, "pairs.jsonl").stdout)
+    assert whole["num_textless"] == 0
+    with (project / "pairs.jsonl").open("a") as stream:
+        stream.writelines(json.dumps(row) + "\n" for row in ({"text": "A text."}, {"text": " ", "title": "A title"}))
+    evaluate = ("evaluate", "--json", "--model", model, "--output", "mine.parquet", "pairs.jsonl")
+    for command in (evaluate, ("compare", "--json", model, "mine.parquet", "pairs.jsonl")):
+        done = call(*command)
+        assert done.exit_code == 0, done.output
+        found = json.loads(done.stdout)
+        assert (found["num_pairs"], found["num_textless"]) == (12, 2)
+        told = "so left out: 2 of 14 rows (the first: pairs.jsonl:13: 'title' is empty)\n"
+        assert told in done.stderr
+    assert json.loads(call(*evaluate).stdout)["systems"] == whole["systems"]
+
+
 @pytest.mark.parametrize("second", ["models/none", "9", "gone.parquet", "bare"])
 def test_a_second_model_that_is_not_there_is_told_before_the_first_writes(
     model: Path, project: Path, monkeypatch: pytest.MonkeyPatch, second: str
@@ -187,8 +203,7 @@ def test_colours_are_for_terminals_alone_and_not_against_ones_will(model: Path, 
         (["evaluate", "gone.jsonl"], "gone.jsonl: no such file"),
         (["evaluate", "--documents", "body", "--summaries", "title", "pairs.jsonl"], "no column 'body'"),
         (["evaluate", "other.csv"], "can't tell which columns"),
-        (["evaluate", "blank.csv"], "blank.csv:3: 'text' is empty"),
-        (["evaluate", "untitled.csv"], "untitled.csv:2: 'title' is empty"),
+        (["evaluate", "untitled.csv"], "no row has both document and summary; untitled.csv:2: 'title' is empty"),
         (["evaluate", "number.jsonl"], "number.jsonl:1: 'text' is a number, not text"),
         (["evaluate", "pairs.jsonl"], "No model is registered here"),
         (["explain", "pairs.jsonl"], 'expected a JSON object with a field "document"'),
