@@ -49,6 +49,8 @@ def read_documents(name: str, lines: bool) -> list[Document]:
     Raises UserError naming the file, and the line where there is one, that can't be read, or the lines without text.
     """
     if not lines and _is_table(name):
+        if documents := _read_own_column(name):
+            return documents
         raise UserError(
             f"{name}: a table, not a text. Name the column of its documents: `seq2sum summarize --documents COLUMN`."
         )
@@ -56,18 +58,29 @@ def read_documents(name: str, lines: bool) -> list[Document]:
     if not text.strip():
         raise UserError(f"{'standard input' if name == '-' else name}: empty.")
     if name.endswith(".jsonl"):
-        numbered = enumerate(text.split("\n"), start=1)
-        documents = [
-            Document(f"{name}:{n}", _jsonl_document(f"{name}:{n}", line)) for n, line in numbered if line.strip()
-        ]
+        numbered = [(n, line) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
+        if '"document"' not in numbered[0][1] and (documents := _read_own_column(name)):
+            return documents
+        documents = [Document(f"{name}:{n}", _jsonl_document(f"{name}:{n}", line)) for n, line in numbered]
     elif lines:
-        numbered = enumerate(text.removesuffix("\n").split("\n"), start=1)
-        documents = [Document(f"{name}:{n}", line) for n, line in numbered]
+        texts = text.removesuffix("\n").split("\n")
+        documents = [Document(f"{name}:{n}", line) for n, line in enumerate(texts, start=1)]
     else:
         documents = [Document(name, text)]
     if empty := _empty(documents):
         raise UserError(f"{empty}: empty. Remove it, or put its text there.")
     return documents
+
+
+def _read_own_column(name: str) -> list[Document] | None:
+    """The texts in the column that params.yaml names for documents, which is told; None if the file has none such."""
+    from pipeline.own_columns import HOW, own_document_column
+
+    column = own_document_column(Path(name)) if Path(name).is_file() else None
+    if column is None:
+        return None
+    print(f"{name}: documents from {column!r} ({HOW})", file=sys.stderr)
+    return read_column(name, column)
 
 
 def _empty(documents: Sequence[Document]) -> str:

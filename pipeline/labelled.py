@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline import paths
+from pipeline.own_columns import own_columns
 from pipeline.workers import num_workers
 from seq2sum.config import EvaluateParams
-from seq2sum.data.columns import find_columns
 from seq2sum.data.pairs import Pair, read_pairs
 from seq2sum.data.sources.fields import as_text
 from seq2sum.data.sources.rows import column_names, read_rows
@@ -31,8 +31,8 @@ class Labelled(NamedTuple):
 
 
 def read_labelled(files: Sequence[Path], document: str | None, summary: str | None) -> Labelled:
-    """The rows of JSONL, CSV, TSV or Parquet files. Columns that are not given are looked for, and told, as are rows
-    that are left out.
+    """The rows of JSONL, CSV, TSV or Parquet files. Columns that are not given are those of params.yaml or looked for;
+    they are told, as are rows that are left out.
 
     A pair's id is what a column `id` holds, else file and row. Raises UserError naming the file, and the row where
     there is one, that can't be read, or the first row where none has both texts.
@@ -41,7 +41,7 @@ def read_labelled(files: Sequence[Path], document: str | None, summary: str | No
     for path in files:
         if not path.is_file():
             raise UserError(f"{path}: no such file.")
-        columns = find_columns(path, document, summary)
+        columns = own_columns(path, document, summary)
         if columns.how:
             print(
                 f"{path}: documents from {columns.document!r}, summaries from {columns.summary!r} ({columns.how})",
