@@ -143,7 +143,8 @@ COMPARE_HELP = """Compare two models on the same documents: the gain of the firs
 
 A model is a folder, a version (number, alias, models:/ address) or what `evaluate --output` wrote of the same pairs.
 p is the larger of the paired bootstrap's and approximate randomization's, Holm-corrected over the ROUGE types; scores
-under different metric signatures are refused. Section `promote` of params.yaml has seed, level and resamplings.
+under different metric signatures are refused. Section `promote` of params.yaml has seed, level and resamplings. Two
+names of the same model, such as a folder and the version that was registered of it, are told without a comparison.
 
 \b
 Examples:
@@ -177,7 +178,13 @@ def compare(
         compared = head_to_head(first, second, pairs, params)
         if json_output:
             counts = {"in_training_split": num_trained, "num_textless": num_textless}
-            print(json.dumps(counts | compared.as_json(), indent=2, ensure_ascii=False))
+            found = {"challenger": first, "champion": second} if compared is None else compared.as_json()
+            print(json.dumps({"same_model": compared is None, **counts, **found}, indent=2, ensure_ascii=False))
+        elif compared is None:
+            print(
+                f"{first} and {second} are the same model: weights, vocabulary, search settings and code have the same "
+                "SHA-256, so there is nothing to compare. `seq2sum models` lists others."
+            )
         else:
             print(comparison_table(compared, params.promote))
 

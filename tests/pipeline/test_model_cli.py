@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 from typer.main import get_command
@@ -78,48 +76,6 @@ def test_documents_of_the_training_split_are_told_and_others_are_not(model: Path
         assert "6 of 12 documents are in this project's training split (data/split/train.parquet)" in done.stderr
 
 
-def test_rows_without_document_or_summary_are_left_out_and_told(model: Path, project: Path) -> None:
-    whole = json.loads(call("evaluate", "--json", "--model", model, "pairs.jsonl").stdout)
-    assert whole["num_textless"] == 0
-    with (project / "pairs.jsonl").open("a") as stream:
-        stream.writelines(json.dumps(row) + "\n" for row in ({"text": "A text."}, {"text": " ", "title": "A title"}))
-    evaluate = ("evaluate", "--json", "--model", model, "--output", "mine.parquet", "pairs.jsonl")
-    for command in (evaluate, ("compare", "--json", model, "mine.parquet", "pairs.jsonl")):
-        done = call(*command)
-        assert done.exit_code == 0, done.output
-        found = json.loads(done.stdout)
-        assert (found["num_pairs"], found["num_textless"]) == (12, 2)
-        told = "so left out: 2 of 14 rows (the first: pairs.jsonl:13: 'title' is empty)\n"
-        assert told in done.stderr
-    assert json.loads(call(*evaluate).stdout)["systems"] == whole["systems"]
-
-
-def test_columns_that_init_was_told_need_not_be_told_again(model: Path, project: Path) -> None:
-    rows = [
-        {"Ticket": "7", "Body Text": text, "Short Title": title} for text, title in zip(TEXTS, REFERENCES, strict=True)
-    ]
-    (project / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    pq.write_table(pa.Table.from_pylist(rows), "own.parquet")
-    evaluate, compare = ("evaluate", "--json", "--model", model), ("compare", "--json", model, "mine.parquet")
-    assert "can't tell which columns" in call(*evaluate, "own.parquet").stderr
-    assert call("init", "--force", "--documents", "Body Text", "--summaries", "Short Title", "own.jsonl").exit_code == 0
-    told = "own.parquet: documents from 'Body Text', summaries from 'Short Title' (as in params.yaml)\n"
-    for command in ((*evaluate, "--output", "mine.parquet"), compare):
-        done = call(*command, "own.parquet")
-        assert (done.exit_code, told in done.stderr) == (0, True), done.output
-    summaries = call("summarize", "--model", model, "--documents", "Body Text", "own.jsonl").stdout
-    for name in ("own.jsonl", "own.parquet"):
-        done = call("summarize", "--model", model, name)
-        assert (done.exit_code, done.stdout) == (0, summaries), done.output
-        assert f"{name}: documents from 'Body Text' (as in params.yaml)\n" in done.stderr
-    # What is given counts, and files without those columns are read as ever.
-    assert "no column 'Body'" in call(*evaluate, "--documents", "Body", "--summaries", "Ticket", "own.jsonl").stderr
-    assert "from 'text', summaries from 'title' (by their names)" in call(*evaluate, "pairs.jsonl").stderr
-    (project / "document.jsonl").write_text(json.dumps({"Body Text": TEXTS[0], "document": TEXTS[1]}) + "\n")
-    done = call("summarize", "--model", model, "document.jsonl")
-    assert (done.stdout, "documents from" in done.stderr) == (summaries.splitlines(keepends=True)[1], False)
-
-
 @pytest.mark.parametrize("second", ["models/none", "9", "gone.parquet", "bare"])
 def test_a_second_model_that_is_not_there_is_told_before_the_first_writes(
     model: Path, project: Path, monkeypatch: pytest.MonkeyPatch, second: str
@@ -143,6 +99,23 @@ def test_two_models_are_compared_and_a_model_with_itself_does_not_differ(model: 
     assert {(gain["delta"], gain["p"]) for gain in found["rouge"].values()} == {(0.0, 1.0)}
     assert found["num_pairs"] == 12
     assert "no difference" in call("compare", model, "mine.parquet", "pairs.jsonl").stdout
+
+
+def test_the_same_model_under_two_names_is_told_without_a_summary(
+    model: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(model, project / "copy")
+    with monkeypatch.context() as patched:
+        patched.setattr(Summarizer, "summarize", lambda *_, **__: pytest.fail("a model summarized"))
+        done = call("compare", "--json", model, "copy", "pairs.jsonl")
+        assert done.exit_code == 0, done.output
+        found = json.loads(done.stdout)
+        assert (found["same_model"], found["challenger"], found["champion"]) == (True, str(model), "copy")
+        assert "copy are the same model" in call("compare", model, "copy", "pairs.jsonl").stdout
+    search = project / "copy/search.json"
+    search.write_text(json.dumps(json.loads(search.read_text()) | {"beam_size": 1}))
+    found = json.loads(call("compare", "--json", model, "copy", "pairs.jsonl").stdout)
+    assert (found["same_model"], found["num_pairs"]) == (False, 12)
 
 
 def test_scores_under_another_signature_or_of_other_pairs_are_not_compared(model: Path, project: Path) -> None:
