@@ -46,7 +46,8 @@ SUMMARIZE_HELP = """Summarize documents: one line of output for each, in order.
 \b
 What is a document:
   FILE.jsonl          the text in the field "document" of each line
-  --documents COLUMN  the text in that column of each row of a CSV, TSV, JSONL or Parquet file
+  --documents COLUMN  the text in that column of each row of a CSV, TSV, JSONL or Parquet file;
+                      without it in the column of your own corpus (params.yaml), if the file has it
   any other FILE, -   the whole text; with --lines, each line of it
   no FILE             standard input
 

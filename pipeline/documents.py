@@ -2,11 +2,14 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from seq2sum.data.sources.fields import describe_kind
 from seq2sum.errors import UserError
+
+_MOST_TOLD = 10  # lines without text
 
 
 class Document(NamedTuple):
@@ -19,7 +22,7 @@ class Document(NamedTuple):
 def read_column(name: str, column: str) -> list[Document]:
     """The texts in ``column`` of a JSONL, CSV, TSV or Parquet file, also a compressed one, a row each.
 
-    Raises UserError naming the file, and the row where there is one, that can't be read or has no text.
+    Raises UserError naming the file, and the row where there is one, that can't be read, or the rows without text.
     """
     # Arrow takes long to import, and texts don't want it.
     from seq2sum.data.sources.fields import as_text
@@ -34,18 +37,20 @@ def read_column(name: str, column: str) -> list[Document]:
     for number, row in read_rows(path, [column]):
         source = f"{name}:{number}"
         text = as_text(row[column], f"{source}: {column!r}")
-        if not text.strip():
-            raise UserError(f"{source}: {column!r} is empty. Fill it or remove the row.")
         documents.append(Document(source, text))
+    if empty := _empty(documents):
+        raise UserError(f"{empty}: {column!r} is empty. Fill it or remove the row.")
     return documents
 
 
 def read_documents(name: str, lines: bool) -> list[Document]:
     """The documents of a file, or of standard input if ``name`` is "-".
 
-    Raises UserError naming the file, and the line where there is one, that can't be read or has no text.
+    Raises UserError naming the file, and the line where there is one, that can't be read, or the lines without text.
     """
     if not lines and _is_table(name):
+        if documents := _read_own_column(name):
+            return documents
         raise UserError(
             f"{name}: a table, not a text. Name the column of its documents: `seq2sum summarize --documents COLUMN`."
         )
@@ -53,19 +58,39 @@ def read_documents(name: str, lines: bool) -> list[Document]:
     if not text.strip():
         raise UserError(f"{'standard input' if name == '-' else name}: empty.")
     if name.endswith(".jsonl"):
-        numbered = enumerate(text.split("\n"), start=1)
-        documents = [
-            Document(f"{name}:{n}", _jsonl_document(f"{name}:{n}", line)) for n, line in numbered if line.strip()
-        ]
+        numbered = [(n, line) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
+        if '"document"' not in numbered[0][1] and (documents := _read_own_column(name)):
+            return documents
+        documents = [Document(f"{name}:{n}", _jsonl_document(f"{name}:{n}", line)) for n, line in numbered]
     elif lines:
-        numbered = enumerate(text.removesuffix("\n").split("\n"), start=1)
-        documents = [Document(f"{name}:{n}", line) for n, line in numbered]
+        texts = text.removesuffix("\n").split("\n")
+        documents = [Document(f"{name}:{n}", line) for n, line in enumerate(texts, start=1)]
     else:
         documents = [Document(name, text)]
-    for document in documents:
-        if not document.text.strip():
-            raise UserError(f"{document.source}: empty. Remove it, or put its text there.")
+    if empty := _empty(documents):
+        raise UserError(f"{empty}: empty. Remove it, or put its text there.")
     return documents
+
+
+def _read_own_column(name: str) -> list[Document] | None:
+    """The texts in the column that params.yaml names for documents, which is told; None if the file has none such."""
+    from pipeline.own_columns import HOW, own_document_column
+
+    column = own_document_column(Path(name)) if Path(name).is_file() else None
+    if column is None:
+        return None
+    print(f"{name}: documents from {column!r} ({HOW})", file=sys.stderr)
+    return read_column(name, column)
+
+
+def _empty(documents: Sequence[Document]) -> str:
+    """Where those of one file stand that have no text, all of them, so that it can be mended at once."""
+    first, *others = [document.source for document in documents if not document.text.strip()] or [""]
+    if not others:
+        return first
+    lines = [source.rpartition(":")[2] for source in others[: _MOST_TOLD - 1]]
+    more = len(others) - len(lines)
+    return f"{', '.join([first, *lines])}{f' and {more:,} more' if more else ''} ({len(others) + 1:,} in all)"
 
 
 def _is_table(name: str) -> bool:

@@ -34,9 +34,10 @@ class HeadToHead:
         return {"challenger": self.first, "champion": self.second, "signature": self.signature, **asdict(self.evidence)}
 
 
-def head_to_head(first: str, second: str, pairs: Sequence[Pair], params: Params) -> HeadToHead:
+def head_to_head(first: str, second: str, pairs: Sequence[Pair], params: Params) -> HeadToHead | None:
     """Summarizes ``pairs`` by both models, unless their summaries are on file, and weighs the scores.
 
+    None, without a summary, where the two are one model, as a folder and the version that was registered of it are.
     Raises UserError if a model or file can't be read, or if the scores can't be compared.
     """
     if len(pairs) < _LEAST_PAIRS:
@@ -45,6 +46,8 @@ def head_to_head(first: str, second: str, pairs: Sequence[Pair], params: Params)
     with contextlib.ExitStack() as stack:
         # Both before the first summary, which may take long.
         one, other = (_found(name, pairs, stack) for name in (first, second))
+        if isinstance(one, NamedModel) and isinstance(other, NamedModel) and one.fingerprint() == other.fingerprint():
+            return None
         ours, our_scores = _judged(one, pairs, params)
         theirs, their_scores = _judged(other, pairs, params)
     require_comparable(our_scores, their_scores)

@@ -63,10 +63,9 @@ def plan(
     """
     patterns = {split: [_pattern(name) for name in names] for split, names in files.items()}
     learned: SplitName = "all" if "all" in files else "train"
-    first = next(iter(sorted(glob.glob(patterns[learned][0], recursive=True))), None)
-    if first is None:
-        raise UserError(f"{files[learned][0]}: no such file (seen from {Path.cwd()}).")
-    columns = find_columns(Path(first), document, summary)
+    # Of all names, so that each is told as it was typed.
+    first_files = {split: [_first_file(name) for name in names] for split, names in files.items()}
+    columns = find_columns(first_files[learned][0], document, summary)
     source = FilesSource(
         kind="files",
         paths=patterns,
@@ -77,6 +76,8 @@ def plan(
     )
     pairs = FilePairs(source)
     corpus, num_textless = _read(source, pairs.pairs(None if learned == "all" else learned))
+    _require_letters(source.document, corpus.documents, "--documents")
+    _require_letters(source.summary, corpus.summaries, "--summaries")
     # Val only to find now what does not fit.
     num_held_out = {
         split: sum(map(_has_text, pairs.pairs(split))) for split in pairs.splits if split in ("val", "test")
@@ -90,7 +91,7 @@ def plan(
     in_all = num_held_out["test"] if "test" in files else round(present.split.test_share * corpus.num_pairs)
     with_most = most if "test" in files else most and round(present.split.test_share * most)
     gate = gate_outlook(in_all, with_most, present.promote)
-    told = warnings(corpus.num_pairs)
+    told = warnings(corpus)
     return Plan(source, columns, corpus.num_pairs, num_textless, chosen, flat_params(params), time, told, gate)
 
 
@@ -104,6 +105,16 @@ def _pattern(name: str) -> str:
     # A flow reads them from a work tree that lies elsewhere.
     name = os.path.abspath(name) if ".." in Path(name).parts else name
     return glob.escape(name) if Path(name).is_file() else name
+
+
+def _first_file(name: str) -> Path:
+    """By name. Raises UserError if the path or glob, as it was typed, names none."""
+    found = [path for path in sorted(glob.glob(_pattern(name), recursive=True)) if Path(path).is_file()]
+    if found:
+        return Path(found[0])
+    if Path(name).is_dir():
+        raise UserError(f"{name} is a folder: name its files, such as {Path(name) / '*.csv'}.")
+    raise UserError(f"{name}: no such file (seen from {Path.cwd()}).")
 
 
 def _has_text(pair: Pair) -> bool:
@@ -130,6 +141,16 @@ def _read(source: FilesSource, pairs: Iterable[Pair]) -> tuple[Corpus, int]:
         )
     corpus = Corpus(num_pairs, [document for document, _ in sample], [summary for _, summary in sample])
     return corpus, num_textless
+
+
+def _require_letters(column: str, texts: Sequence[str], flag: str) -> None:
+    """Raises UserError where the column holds numbers, dates or the like."""
+    letterless = [text for text in texts if not any(character.isalpha() for character in text)]
+    if len(letterless) > len(texts) / 2:
+        raise UserError(
+            f"{column!r} is no column of texts: {len(letterless) / len(texts):.0%} of its cells hold no letter, such "
+            f"as {letterless[0][:40]!r}. Name another with {flag}."
+        )
 
 
 def write_plan(plan: Plan, params: Path, *, force: bool) -> None:

@@ -4,12 +4,12 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline import paths
+from pipeline.own_columns import own_columns
 from pipeline.workers import num_workers
 from seq2sum.config import EvaluateParams
-from seq2sum.data.columns import find_columns
 from seq2sum.data.pairs import Pair, read_pairs
 from seq2sum.data.sources.fields import as_text
 from seq2sum.data.sources.rows import column_names, read_rows
@@ -23,17 +23,25 @@ from seq2sum.evaluation.system_outputs import MODEL, SystemOutputs
 ID = "id"
 
 
-def read_labelled(files: Sequence[Path], document: str | None, summary: str | None) -> list[Pair]:
-    """The rows of JSONL, CSV, TSV or Parquet files. Columns that are not given are looked for, and told.
+class Labelled(NamedTuple):
+    """Pairs with both texts, and how many rows have no document or no summary, and are left out as by `init`."""
+
+    pairs: list[Pair]
+    num_textless: int
+
+
+def read_labelled(files: Sequence[Path], document: str | None, summary: str | None) -> Labelled:
+    """The rows of JSONL, CSV, TSV or Parquet files. Columns that are not given are those of params.yaml or looked for;
+    they are told, as are rows that are left out.
 
     A pair's id is what a column `id` holds, else file and row. Raises UserError naming the file, and the row where
-    there is one, that can't be read or lacks a text.
+    there is one, that can't be read, or the first row where none has both texts.
     """
-    pairs = []
+    pairs, textless = [], []
     for path in files:
         if not path.is_file():
             raise UserError(f"{path}: no such file.")
-        columns = find_columns(path, document, summary)
+        columns = own_columns(path, document, summary)
         if columns.how:
             print(
                 f"{path}: documents from {columns.document!r}, summaries from {columns.summary!r} ({columns.how})",
@@ -42,13 +50,21 @@ def read_labelled(files: Sequence[Path], document: str | None, summary: str | No
         has_id = ID in column_names(path)
         wanted = [columns.document, columns.summary, *([ID] if has_id else [])]
         for number, row in read_rows(path, wanted):
-            text, reference = (as_text(row[name], f"{path}:{number}: {name!r}") for name in wanted[:2])
-            for name, found in zip(wanted, (text, reference), strict=False):
-                if not found.strip():
-                    raise UserError(f"{path}:{number}: {name!r} is empty. Fill it or remove the row.")
             name = f"{path}:{number}"
-            pairs.append(Pair(str(row[ID]) if has_id else name, name, text, reference))
-    return pairs
+            text, reference = (as_text(row[column], f"{name}: {column!r}") for column in wanted[:2])
+            if text.strip() and reference.strip():
+                pairs.append(Pair(str(row[ID]) if has_id else name, name, text, reference))
+            else:
+                textless.append(f"{name}: {(columns.summary if text.strip() else columns.document)!r} is empty")
+    if not pairs:
+        raise UserError(f"no row has both document and summary; {textless[0]}. Fill them, or name other columns.")
+    if textless:
+        print(
+            f"without document or summary, and so left out: {len(textless):,} of {len(pairs) + len(textless):,} rows "
+            f"(the first: {textless[0]})",
+            file=sys.stderr,
+        )
+    return Labelled(pairs, len(textless))
 
 
 def in_training_split(pairs: Sequence[Pair]) -> int | None:

@@ -124,7 +124,7 @@ def evaluate(
         if output is not None:
             require_writable(output)
         params = load_params(paths.PARAMS).evaluate
-        pairs = read_labelled(files, documents, summaries)
+        pairs, num_textless = read_labelled(files, documents, summaries)
         with named_model(model) as named:
             num_trained = in_training_split(pairs)
             hypotheses = named.summarize([pair.document for pair in pairs])
@@ -133,8 +133,8 @@ def evaluate(
             write_outputs(output, outputs)
         report = score_report(outputs, params)
         if json_output:
-            found = {"model": named.name, "in_training_split": num_trained, **report}
-            print(json.dumps(found, indent=2, ensure_ascii=False))
+            counts = {"in_training_split": num_trained, "num_textless": num_textless}
+            print(json.dumps({"model": named.name, **counts, **report}, indent=2, ensure_ascii=False))
         else:
             print(f"{named.name}\n\n{scores_table(report)}")
 
@@ -143,7 +143,8 @@ COMPARE_HELP = """Compare two models on the same documents: the gain of the firs
 
 A model is a folder, a version (number, alias, models:/ address) or what `evaluate --output` wrote of the same pairs.
 p is the larger of the paired bootstrap's and approximate randomization's, Holm-corrected over the ROUGE types; scores
-under different metric signatures are refused. Section `promote` of params.yaml has seed, level and resamplings.
+under different metric signatures are refused. Section `promote` of params.yaml has seed, level and resamplings. Two
+names of the same model, such as a folder and the version that was registered of it, are told without a comparison.
 
 \b
 Examples:
@@ -172,12 +173,18 @@ def compare(
         from seq2sum.params_file import load_params
 
         params = load_params(paths.PARAMS)
-        pairs = read_labelled(files, documents, summaries)
+        pairs, num_textless = read_labelled(files, documents, summaries)
         num_trained = in_training_split(pairs)
         compared = head_to_head(first, second, pairs, params)
         if json_output:
-            found = {"in_training_split": num_trained, **compared.as_json()}
-            print(json.dumps(found, indent=2, ensure_ascii=False))
+            counts = {"in_training_split": num_trained, "num_textless": num_textless}
+            found = {"challenger": first, "champion": second} if compared is None else compared.as_json()
+            print(json.dumps({"same_model": compared is None, **counts, **found}, indent=2, ensure_ascii=False))
+        elif compared is None:
+            print(
+                f"{first} and {second} are the same model: weights, vocabulary, search settings and code have the same "
+                "SHA-256, so there is nothing to compare. `seq2sum models` lists others."
+            )
         else:
             print(comparison_table(compared, params.promote))
 

@@ -1,14 +1,18 @@
 """A model as a person names it: a folder, or a version of the registry."""
 
 import contextlib
+import hashlib
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import seq2sum
 from pipeline import paths
+from pipeline.lineage import folder_fingerprint
 from seq2sum.errors import UserError
+from seq2sum.files import sha256_of
 
 if TYPE_CHECKING:
     from pipeline.tracking.registry import Version
@@ -47,6 +51,12 @@ class NamedModel(NamedTuple):
         """Raises UserError naming the file that a model folder lacks. A version's were checked as it was fetched."""
         if self.code is None:
             self._own("cpu")
+
+    def fingerprint(self) -> str:
+        """SHA-256 over all that decides what it writes: weights, vocabulary, settings, and the code that reads them."""
+        package = self.code / seq2sum.__name__ if self.code is not None else Path(seq2sum.__file__).parent
+        code = [f"{sha256_of(file)}  {file.relative_to(package)}" for file in sorted(package.rglob("*.py"))]
+        return hashlib.sha256("\n".join([folder_fingerprint(self.folder), *code]).encode()).hexdigest()
 
     def _own(self, device: str) -> "tuple[Summarizer, SearchParams]":
         from seq2sum.summarize import Summarizer

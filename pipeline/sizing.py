@@ -6,6 +6,7 @@ Networks, rates and steps up to FULL_PAIRS pairs are those of presets/, measured
 
 import math
 from collections.abc import Iterator, Sequence
+from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,8 @@ DEFAULT_PAIRS, FULL_PAIRS = 15_000, 60_000
 TINY_PAIRS = 3_000
 # Shorter documents are rejected, unless the corpus has more than this share of them.
 DOCUMENT_WORDS, MOST_SHORT = 15, 0.05
+# Documents that are shorter than this many times their summaries leave nothing to summarize.
+LEAST_RATIO = 1.5
 # A piece is worth a place in the vocabulary if the corpus shows it this often on average.
 WORDS_PER_PIECE = 100
 LEAST_PIECES, MOST_PIECES = 1_000, 8_000
@@ -33,7 +36,7 @@ SOURCE_QUANTILE, TARGET_QUANTILE = 0.95, 0.995
 MOST_SOURCE_TOKENS, MOST_TARGET_TOKENS = 800, 200
 # Passes over the pairs: more gains nothing on a small corpus (early stopping ends there), fewer leave something.
 SMALL_PASSES, LARGE_PASSES = 20, 5
-LEAST_STEPS, MOST_STEPS = 400, 6_000
+LEAST_STEPS, SMALL_MOST_STEPS, LARGE_MOST_STEPS = 400, 2_500, 6_000
 # What a step of the reward phase costs, in steps of the others.
 REWARD_STEP = 8
 # Enough to see everything run once, whatever the corpus.
@@ -164,7 +167,7 @@ def _training(num_pairs: int, tokens_per_pair: float, batch_tokens: int) -> Iter
 
     a_pass = num_pairs * tokens_per_pair / batch_tokens
     passes = SMALL_PASSES if is_small else LARGE_PASSES
-    most = 2_500 if is_small else MOST_STEPS
+    most = SMALL_MOST_STEPS if is_small else LARGE_MOST_STEPS
     steps = 100 * round(min(most, max(LEAST_STEPS, passes * a_pass)) / 100)
     if is_small:
         pretrain, rates, why = min(3_500, max(1_000, 2 * steps)), (0.005, 0.004), "few pairs teach little"
@@ -202,14 +205,22 @@ def _script(summaries: Sequence[str]) -> Iterator[Choice]:
         yield Choice(key, "unicode" if unread > MUCH_UNREAD else "rouge", reason)
 
 
-def warnings(num_pairs: int) -> list[str]:
+def warnings(corpus: Corpus) -> list[str]:
     """What a person should know before training."""
-    if num_pairs >= ENOUGH_PAIRS:
-        return []
-    return [
-        f"{num_pairs:,} pairs: enough to see it run, few for summaries that are better than the first words "
-        f"of a document. From about {ENOUGH_PAIRS:,} on it gets useful."
-    ]
+    told = []
+    document, summary = (median(map(len, texts)) for texts in (corpus.documents, corpus.summaries))
+    if document < LEAST_RATIO * summary:
+        compared = "hardly longer" if document > summary else "no longer"
+        told.append(
+            f"The documents are {compared} than their summaries: {document:,.0f} and {summary:,.0f} characters in the "
+            "median. Are these the right columns, and the right way round?"
+        )
+    if corpus.num_pairs < ENOUGH_PAIRS:
+        told.append(
+            f"{corpus.num_pairs:,} pairs: enough to see it run, few for summaries that are better than the first words "
+            f"of a document. From about {ENOUGH_PAIRS:,} on it gets useful."
+        )
+    return told
 
 
 def gate_outlook(in_all: int, most: int | None, promote: PromoteParams) -> str:

@@ -92,7 +92,8 @@ def test_a_column_of_any_table_gives_a_summary_for_each_row(model: Path, expecte
     [
         (["more.csv"], "more.csv: no column 'body'. There are: 'text'"),
         (["gone.csv"], "gone.csv: no such file"),
-        (["blank.csv"], "blank.csv:3: 'body' is empty"),
+        (["blank.csv"], "blank.csv:3: 'body' is empty. Fill"),
+        (["blanks.csv"], "blanks.csv:2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 5 more (15 in all): 'body' is empty"),
         (["number.jsonl"], "number.jsonl:1: 'body' is a number, not text"),
         (["notes.txt"], "notes.txt: unknown suffix"),
         ([], "standard input has no columns"),
@@ -104,6 +105,7 @@ def test_a_table_that_does_not_fit_is_named_before_anything_is_loaded(
 ) -> None:
     (tmp_path / "more.csv").write_text("text,title\na,b\n")
     (tmp_path / "blank.csv").write_text("body,title\na,b\n ,c\n")
+    (tmp_path / "blanks.csv").write_text("body,title\n" + " ,c\n" * 15 + "a,b\n")
     (tmp_path / "number.jsonl").write_text('{"body": 3}\n')
     (tmp_path / "notes.txt").write_text("A note.\n")
     monkeypatch.chdir(tmp_path)
@@ -195,7 +197,8 @@ def test_the_best_are_lines_under_each_other_or_a_list_in_json(model: Path) -> N
         ("list.jsonl", b"[]\n", "list.jsonl:1: expected a JSON object"),
         ("other.jsonl", b'{"text": "a"}\n', 'other.jsonl:1: expected a JSON object with a field "document"'),
         ("number.jsonl", b'{"document": 3}\n', 'number.jsonl:1: the field "document" is a number, not text'),
-        ("blank.jsonl", b'{"document": " "}\n', "blank.jsonl:1: empty"),
+        ("blank.jsonl", b'{"document": " "}\n', "blank.jsonl:1: empty. Remove"),
+        ("blanks.jsonl", b'{"document": ""}\n\n' * 3, "blanks.jsonl:1, 3, 5 (3 in all): empty. Remove"),
     ],
 )
 def test_bad_input_is_named_before_anything_is_loaded(

@@ -216,17 +216,44 @@ def test_columns_are_told_by_name_or_length_and_globs_by_their_files(project: Pa
     ("arguments", "message"),
     [
         (["gone.csv"], "gone.csv: no such file"),
+        (["mails.csv", "gone*.csv"], "seq2sum: gone*.csv: no such file"),
+        (["data/"], "seq2sum: data/ is a folder: name its files, such as data/*.csv."),
+        (["mails.csv", "--test", "data"], "seq2sum: data is a folder: name its files, such as data/*.csv."),
         (["--documents", "text", "--summaries", "subject", "mails.csv"], "no column 'text'"),
         (["--summaries", "subject", "--documents", "empty", "bad.csv"], "no row has text in both"),
+        (["--documents", "body", "--summaries", "body", "mails.csv"], "'body' is named for the documents and for"),
+        (
+            ["--documents", "number", "mails.csv"],
+            "'number' is no column of texts: 100% of its cells hold no letter, such as '0'. Name another with "
+            "--documents.",
+        ),
+        (["--documents", "body", "--summaries", "day", "days.csv"], "'2025-01-01'. Name another with --summaries."),
         (["--id", "subject", "bad.csv", "--documents", "text", "--summaries", "subject"], "Make the ids unique"),
     ],
 )
 def test_what_does_not_fit_is_named_and_nothing_is_written(project: Path, arguments: list[str], message: str) -> None:
+    (project / "data").mkdir()
+    (project / "days.csv").write_text("day,body\n" + "2025-01-01,some text\n" * 3 + "1st of May,some text\n" * 2)
     (project / "bad.csv").write_text("text,subject,empty\nsome text,a,\nother text,a,\n")
     before = (project / "params.yaml").read_bytes()
     done = init(*arguments)
     assert (done.exit_code, done.stdout, message in done.stderr) == (2, "", True), done.stderr
     assert (project / "params.yaml").read_bytes() == before
+
+
+def test_a_column_with_some_cells_of_numbers_is_one_of_texts(project: Path) -> None:
+    (project / "rooms.csv").write_text("body,title\n" + "Some text of a room,101\n" * 2 + "Some text,A room\n" * 3)
+    assert init("rooms.csv").exit_code == 0
+
+
+def test_documents_that_are_hardly_longer_than_their_summaries_are_told(project: Path) -> None:
+    assert "longer than their summaries" not in init("mails.csv").stdout
+    done = init("--force", "--documents", "subject", "--summaries", "body", "mails.csv")
+    assert done.exit_code == 0, done.output
+    assert re.search(r"are no longer than their summaries: \d\d and 2\d\d characters in the median", done.stdout)
+    (project / "alike.csv").write_text("body,title\n" + "Some text of a room,Text of a room\n" * 3)
+    warning, *_ = json.loads(init("--force", "--json", "alike.csv").stdout)["warnings"]
+    assert "hardly longer than their summaries: 19 and 14 characters" in warning
 
 
 def test_a_small_corpus_gets_a_smaller_network_more_dropout_and_more_pretraining_than_a_large_one() -> None:
@@ -240,6 +267,14 @@ def test_a_small_corpus_gets_a_smaller_network_more_dropout_and_more_pretraining
     assert shares == sorted(shares, reverse=True)
     pieces = [size["train_tokenizer.vocab_size"] for size in sizes]
     assert pieces == sorted(pieces)
+
+
+def test_the_most_and_fewest_steps_are_those_that_the_page_promises() -> None:
+    page = (ROOT / "docs/own-corpus.md").read_text(encoding="utf-8")
+    (row,) = re.findall(r"^\| `train\.max_steps` \|(.*)\|$", page, flags=re.MULTILINE)
+    promised = [int(number.replace(",", "")) for number in re.findall(r"([\d,]+) steps", row)]
+    found = [chosen(corpus(num_pairs))["train.max_steps"] for num_pairs in (14_999, 1_000_000, 30)]
+    assert found == promised
 
 
 def test_lengths_cover_all_but_the_longest_texts() -> None:

@@ -101,6 +101,23 @@ def test_two_models_are_compared_and_a_model_with_itself_does_not_differ(model: 
     assert "no difference" in call("compare", model, "mine.parquet", "pairs.jsonl").stdout
 
 
+def test_the_same_model_under_two_names_is_told_without_a_summary(
+    model: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(model, project / "copy")
+    with monkeypatch.context() as patched:
+        patched.setattr(Summarizer, "summarize", lambda *_, **__: pytest.fail("a model summarized"))
+        done = call("compare", "--json", model, "copy", "pairs.jsonl")
+        assert done.exit_code == 0, done.output
+        found = json.loads(done.stdout)
+        assert (found["same_model"], found["challenger"], found["champion"]) == (True, str(model), "copy")
+        assert "copy are the same model" in call("compare", model, "copy", "pairs.jsonl").stdout
+    search = project / "copy/search.json"
+    search.write_text(json.dumps(json.loads(search.read_text()) | {"beam_size": 1}))
+    found = json.loads(call("compare", "--json", model, "copy", "pairs.jsonl").stdout)
+    assert (found["same_model"], found["num_pairs"]) == (False, 12)
+
+
 def test_scores_under_another_signature_or_of_other_pairs_are_not_compared(model: Path, project: Path) -> None:
     assert call("evaluate", "--model", model, "--output", "mine.parquet", "pairs.jsonl").exit_code == 0
     params = project / "params.yaml"
@@ -187,8 +204,7 @@ def test_colours_are_for_terminals_alone_and_not_against_ones_will(model: Path, 
         (["evaluate", "gone.jsonl"], "gone.jsonl: no such file"),
         (["evaluate", "--documents", "body", "--summaries", "title", "pairs.jsonl"], "no column 'body'"),
         (["evaluate", "other.csv"], "can't tell which columns"),
-        (["evaluate", "blank.csv"], "blank.csv:3: 'text' is empty"),
-        (["evaluate", "untitled.csv"], "untitled.csv:2: 'title' is empty"),
+        (["evaluate", "untitled.csv"], "no row has both document and summary; untitled.csv:2: 'title' is empty"),
         (["evaluate", "number.jsonl"], "number.jsonl:1: 'text' is a number, not text"),
         (["evaluate", "pairs.jsonl"], "No model is registered here"),
         (["explain", "pairs.jsonl"], 'expected a JSON object with a field "document"'),

@@ -34,9 +34,14 @@ class Columns(NamedTuple):
 def find_columns(path: Path, document: str | None, summary: str | None) -> Columns:
     """The columns as given, or else found in the file at ``path``: by their names, or as its only two of text.
 
-    Raises UserError naming the columns that there are where they can't be told, and like
+    Raises UserError if both are the same, naming the columns that there are where they can't be told, and like
     :func:`seq2sum.data.sources.rows.column_names`.
     """
+    if document is not None and document == summary:
+        raise UserError(
+            f"{document!r} is named for the documents and for their summaries. Name two columns, with --documents and "
+            "--summaries."
+        )
     if document is not None and summary is not None:
         return Columns(document, summary, "")
     names = column_names(path)

@@ -106,6 +106,16 @@ def test_a_version_that_is_not_there_is_told(registered: Path) -> None:
         assert (done.exit_code, "no version '9'" in done.stderr) == (2, True), done.output
 
 
+def test_a_folder_and_the_version_that_was_registered_of_it_are_one_model(
+    registered: Path, rivals: dict[Path, float]
+) -> None:
+    (registered / "pairs.jsonl").write_text('{"text": "A text.", "title": "a"}\n' * 2)
+    poor, best, _ = rivals
+    for folder, is_same in ((poor, True), (best, False)):
+        done = run("compare", "--json", str(folder), "champion", "pairs.jsonl")
+        assert (done.exit_code, json.loads(done.stdout)["same_model"]) == (0, is_same), done.output
+
+
 def test_a_claimed_name_stands_beside_the_login_and_does_not_hide_it(
     registered: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
