@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,7 @@ from pipeline.contenders import contenders
 from pipeline.jsonfile import read_json
 from pipeline.promotion_page import write_page
 from pipeline.promotion_report import VERDICT, differing, write_promotion
+from pipeline.succession import former_champions
 from pipeline.tracking import championship, connection, registry, runs
 from pipeline.tracking.chain import Entry, taken_back
 from pipeline.tracking.championship import ChampionChangedError
@@ -66,9 +68,9 @@ def promote(name: str = registry.CHALLENGER, *, unattended: bool = False) -> Pro
             challenger = registry.find_named(client, name)
             try:
                 if head is None:
-                    return _promote_first(client, challenger)
+                    return _promote_first(client, challenger, "there was no champion")
                 if head.version is None:
-                    raise UserError("the champion's alias was removed; `seq2sum rollback` sets it again.")
+                    return _promote_after_none(client, challenger, ledger.entries())
                 if head.version == challenger.number:
                     is_told = challenger.tags.get("gate.report_sha256") == head.evidence.get(REPORT_HASH)
                     # The flow asks again where it does not know whether it has promoted.
@@ -90,9 +92,18 @@ def _why_taken_back(rollback: Entry) -> str:
     )
 
 
-def _promote_first(client: "MlflowClient", challenger: registry.Version) -> Promotion:
-    reason = "there was no champion"
-    evidence = {"reason": reason, registry.CONTENT_TAG: challenger.tags.get(registry.CONTENT_TAG, "")}
+def _promote_after_none(client: "MlflowClient", challenger: registry.Version, entries: Sequence[Entry]) -> Promotion:
+    """Where no version has the champion's alias: unjudged only if all that were champion have left the registry."""
+    if former_champions(entries, {one.number for one in registry.versions(client)}):
+        raise UserError("the champion's alias was removed; `seq2sum rollback` sets it again.")
+    gone = ", ".join(sorted({entry.version for entry in entries if entry.version}, key=int))
+    return _promote_first(client, challenger, f"there is no champion to judge against: {gone} left the registry")
+
+
+def _promote_first(client: "MlflowClient", challenger: registry.Version, reason: str) -> Promotion:
+    with tempfile.TemporaryDirectory(prefix="seq2sum-") as temporary:
+        registry.fetch(challenger, Path(temporary))
+    evidence = {"reason": reason, registry.CONTENT_TAG: challenger.tags[registry.CONTENT_TAG]}
     championship.crown(client, challenger.number, "first", None, evidence)
     return Promotion("promote", challenger.number, None, [reason], None)
 

@@ -1,8 +1,8 @@
 """Looking back over the champions, and going back to one."""
 
 import tempfile
-from collections.abc import Sequence
-from datetime import datetime, time
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,27 +43,52 @@ def ledger_problems(export: Path | None = None, *, with_verdicts: bool = False) 
         if with_verdicts:
             found += [problem for entry in entries if (problem := verdict_problem(client, entry))]
     if export is not None:
-        now = [entry.text() for entry in entries]
-        try:
-            lines = export.read_text(encoding="utf-8").splitlines()
-        except OSError as error:
-            raise UserError(f"{export}: {error.strerror}.") from error
-        differing = (number for number, line in enumerate(lines, 1) if number > len(now) or now[number - 1] != line)
-        found += [f"entry {number}: not the one in {export}" for number in differing]
-    champion = next((one.number for one in versions if registry.CHAMPION in one.aliases), None)
-    if entries and entries[-1].version != champion:
-        found.append(
-            f"the alias names version {champion}, the ledger {entries[-1].version}: moved by other means, or a command "
-            "was cut off; the next promotion or rollback writes it down"
-        )
+        found += [f"entry {number}: not the one in {export}" for number in _differing(export, entries)]
+    if problem := alias_problem(entries, versions):
+        found.append(problem)
     return found
 
 
+def alias_problem(entries: Sequence[Entry], versions: Sequence[registry.Version]) -> str | None:
+    """How the alias contradicts the ledger; None if it does not, or if there is no ledger."""
+    champion = next((one.number for one in versions if registry.CHAMPION in one.aliases), None)
+    if not entries or entries[-1].version == champion:
+        return None
+    return (
+        f"the alias names version {champion}, the ledger {entries[-1].version}: moved by other means, or a command "
+        "was cut off; the next promotion or rollback writes it down"
+    )
+
+
 def export_ledger(path: Path) -> int:
-    """Writes the ledger as JSON lines, atomically; how many."""
-    entries = history()
+    """Writes the ledger as JSON lines, atomically; how many.
+
+    Raises UserError, and leaves the file as it is, if the ledger was tampered with or does not go on from the file's
+    entries.
+    """
+    client = connection.connect()
+    with connection.mlflow_errors():
+        entries = checked_entries(_ledger(client), _anchors(registry.versions(client)))
+    if path.is_file() and (differing := _differing(path, entries)):
+        raise UserError(
+            f"{path}: entry {differing[0]} there is not the ledger's, so nothing is written over it. Keep it: `seq2sum "
+            f"ledger verify --against {path}` compares. Name another file for this export."
+        )
     write_text(path, "".join(entry.text() + "\n" for entry in entries))
     return len(entries)
+
+
+def _differing(export: Path, entries: Sequence[Entry]) -> list[int]:
+    """The numbers of an earlier export's lines that are not the ledger's. Raises UserError if it can't be read."""
+    now = [entry.text() for entry in entries]
+    try:
+        # Not splitlines: a reason may hold what Unicode calls a line break.
+        lines = export.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise UserError(f"{export}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{export}: not UTF-8 (byte {error.start}), so no export of a ledger.") from error
+    return [number for number, line in enumerate(lines, 1) if line and (number > len(now) or now[number - 1] != line)]
 
 
 def champion_of(moment: datetime | None) -> str | None:
@@ -88,7 +113,12 @@ def parse_moment(text: str) -> datetime:
         raise UserError(f"{text}: not a date like 2026-01-31 or 2026-01-31T15:00.") from error
     if len(text) <= len("2026-01-31"):
         moment = datetime.combine(moment, time.max)
-    return moment.astimezone()
+    try:
+        local = moment.astimezone()
+        local.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise UserError(f"{text}: beyond the calendar in this time zone or in UTC.") from error
+    return local
 
 
 def roll_back(name: str | None, reason: str) -> Entry:
@@ -104,7 +134,8 @@ def roll_back(name: str | None, reason: str) -> Entry:
         entries = ledger.entries()
         if head is None:
             raise UserError(f"{connection.model_name()!r} never had a champion.")
-        target = registry.find_named(client, name or _before(entries, head.version))
+        present = {one.number for one in registry.versions(client)}
+        target = registry.find_named(client, name or _before(entries, head.version, present))
         if target.number == head.version:
             raise UserError(f"version {target.number} is the champion already.")
         if all(entry.version != target.number for entry in entries):
@@ -122,16 +153,26 @@ def roll_back(name: str | None, reason: str) -> Entry:
             ) from error
 
 
-def _before(entries: Sequence[Entry], champion: str | None) -> str:
-    """The champion before ``champion`` in the line of champions; the last one if there is none at present."""
-    line = line_of_champions(entries)
-    if champion is None:
-        return line[-1]
-    if len(line) < 2:
-        others = sorted({entry.version for entry in entries if entry.version and entry.version != champion}, key=int)
-        named = f" Name one that was champion: {', '.join(others)}." if others else ""
-        raise UserError(f"there was no champion before version {champion}.{named}")
-    return line[-2]
+def _before(entries: Sequence[Entry], champion: str | None, present: Collection[str]) -> str:
+    """The champion before ``champion`` in the line of champions; the last one if there is none at present.
+
+    ``present``: the versions that the registry has; others are passed over.
+    """
+    for version in reversed(line_of_champions(entries)):
+        if version != champion and version in present:
+            return version
+    others = former_champions(entries, present) - {champion}
+    told = f"there was no champion before version {champion}." if champion else "no champion before is left."
+    if others:
+        told += f" Name one that was champion: {', '.join(sorted(others, key=int))}."
+    elif champion is None:
+        told += " `seq2sum promote VERSION` makes another the first."
+    raise UserError(told)
+
+
+def former_champions(entries: Sequence[Entry], present: Collection[str]) -> set[str]:
+    """Those of the versions ``present`` in the registry that are or were champion."""
+    return {entry.version for entry in entries if entry.version in present and entry.version}
 
 
 def _ledger(client: "MlflowClient") -> Ledger:

@@ -1,7 +1,8 @@
 """Checks that a registered version is what was registered, and that it still writes what it wrote then."""
 
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,11 +10,13 @@ from pipeline import lineage, paths, record
 from pipeline.data_at_hand import data_at_hand
 from pipeline.decoding import decode
 from pipeline.jsonfile import read_json
+from pipeline.succession import alias_problem
 from pipeline.tracking import connection, registry, runs
-from pipeline.tracking.chain import problems
+from pipeline.tracking.chain import Entry, problems
 from pipeline.tracking.ledger import Ledger, anchors_of
 from pipeline.tracking.verdicts import REPORT, verdict_problem
 from seq2sum.errors import UserError
+from seq2sum.evaluation.table import ROUGE_NAMES
 from seq2sum.files import sha256_of
 
 PICKLES = {".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin"}
@@ -30,32 +33,55 @@ class Finding(NamedTuple):
 def verify(name: str) -> list[Finding]:
     """The findings on the version of that number, alias or ``models:/`` address.
 
-    Raises UserError if there is no such version. Its code is run only if all its files are those that were registered.
+    Raises UserError if there is no such version. Its code is run only if all its files are those that were registered,
+    by its tag and by every entry of a whole ledger.
     """
     client = connection.connect()
     with connection.mlflow_errors(), tempfile.TemporaryDirectory(prefix="seq2sum-") as temporary:
         version = registry.find_named(client, name)
-        folder = registry.download(version, Path(temporary))
-        inputs = runs.input_digests(client, version.run_id)
-        ledger = Ledger.find(client)
-        entries = ledger.entries() if ledger else []
-        wrong = problems(entries, anchors_of({one.number: one.tags for one in registry.versions(client)}))
-        content = version.tags.get(registry.CONTENT_TAG)
-        own = [entry for entry in entries if entry.version == version.number]
-        written = {entry.evidence[registry.CONTENT_TAG] for entry in own if registry.CONTENT_TAG in entry.evidence}
-        judged = [entry for entry in own if REPORT in entry.evidence]
-        edited = [problem for entry in judged if (problem := verdict_problem(client, entry))]
-        findings = [
-            _is(f"files of version {version.number}", registry.content_hash(folder), content),
-            _none_wrong("the ledger", wrong, len(entries), "entries"),
-            *(_is("files as in the ledger", content, one) for one in written),
-            _none_wrong("verdicts in the ledger", edited, len(judged), "as they were written"),
-        ]
+        content, what = version.tags.get(registry.CONTENT_TAG), f"files of version {version.number}"
         try:
-            findings += _hashes(folder, version, inputs)
+            folder = registry.download(version, Path(temporary))
+            files = _is(what, registry.content_hash(folder), content)
+        except registry.FilesGoneError as error:
+            folder, files = None, Finding(what, False, str(error))
+        ledger, versions = Ledger.find(client), registry.versions(client)
+        entries = ledger.entries() if ledger else []
+        wrong = problems(entries, anchors_of({one.number: one.tags for one in versions}))
+        findings = [
+            files,
+            _none_wrong("the ledger", wrong, len(entries), "entries"),
+            *(
+                _is("files as in the ledger", content, one)
+                for one in sorted(set(registry.hashes_in(entries, version.number).values()))
+            ),
+        ]
+        is_trusted = all(finding.holds is not False for finding in findings)
+        judged = [entry for entry in entries if entry.version == version.number and REPORT in entry.evidence]
+        edited = [problem for entry in judged if (problem := verdict_problem(client, entry))]
+        findings.append(_none_wrong("verdicts in the ledger", edited, len(judged), "as they were written"))
+        findings += _championship(version, entries, versions)
+        if folder is None:
+            return findings
+        try:
+            findings += _hashes(folder, version, runs.input_digests(client, version.run_id))
+            card = client.get_model_version(version.name, version.number).description
+            findings += _metadata(folder / "artifacts" / record.FOLDER, version, card or "")
         except (UserError, OSError) as error:
             return [*findings, Finding("the record", False, str(error))]
-        return [*findings, _sample(folder, is_trusted=findings[0].holds is True)]
+        return [*findings, _sample(folder, is_trusted=is_trusted)]
+
+
+def _championship(
+    version: registry.Version, entries: Sequence[Entry], versions: Sequence[registry.Version]
+) -> Iterator[Finding]:
+    """Whether alias and ledger agree, about a version that one of them calls champion."""
+    what, head = "champion as in the ledger", entries[-1] if entries else None
+    if head is None and registry.CHAMPION in version.aliases:
+        yield Finding(what, None, "there are no entries")
+    elif head and (registry.CHAMPION in version.aliases or head.version == version.number):
+        problem = alias_problem(entries, versions)
+        yield Finding(what, problem is None, problem or f"entry {head.index}, {head.action}")
 
 
 def _hashes(folder: Path, version: registry.Version, inputs: dict[str, str]) -> Iterator[Finding]:
@@ -83,10 +109,26 @@ def _hashes(folder: Path, version: registry.Version, inputs: dict[str, str]) -> 
     yield Finding("no pickle", not pickles, ", ".join(pickles) or "none found")
 
 
+def _metadata(about: Path, version: registry.Version, description: str) -> Iterator[Finding]:
+    """Tags and description in the registry, which may be changed there, against the record ``about`` the version."""
+    card = (about / record.CARD).read_text(encoding="utf-8", errors="replace")
+    recorded = {key: fact for key, fact in read_json(about / record.PROVENANCE).items() if isinstance(fact, str)}
+    row = next((line for line in card.split("\n") if re.match(r"\| model +\|", line)), "")
+    recorded |= zip(ROUGE_NAMES, re.findall(r"(\S+) \[", row), strict=False)
+    wrong = [
+        f"{key} is {version.tags.get(key, 'none')}, but {fact} was recorded"
+        for key, fact in recorded.items()
+        if version.tags.get(key, "") != fact
+    ]
+    yield _none_wrong("tags as recorded", wrong, len(recorded), "tags")
+    same = description == card
+    yield Finding("description", same, "the recorded card" if same else f"differs from the recorded {record.CARD}")
+
+
 def _sample(folder: Path, *, is_trusted: bool) -> Finding:
     what = "recorded summaries"
     if not is_trusted:
-        return Finding(what, None, "not repeated: code that was changed is not run")
+        return Finding(what, None, "not repeated: no code is run where files or ledger were changed")
     sample = record.read_sample(folder / "artifacts" / record.FOLDER)
     again = decode(folder / "code", folder / "artifacts" / paths.MODEL.name, [one.document for one in sample])
     same = sum(one.summary.encode() == text.encode() for one, text in zip(sample, again, strict=True))

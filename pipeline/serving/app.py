@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,22 +13,27 @@ from mlflow.pyfunc import scoring_server
 
 from pipeline.serving.invocations import answer
 from pipeline.serving.limits import TooLarge
+from pipeline.serving.pyfunc_model import MAX_BATCH_DOCUMENTS
 
 if TYPE_CHECKING:
     from mlflow.pyfunc import PyFuncModel
 
 _PATH = "/invocations"
+# A request holds a thread from its coming to its answer: while one full batch is summarized, the next one gathers.
+_MOST_REQUESTS = 2 * MAX_BATCH_DOCUMENTS
 
 
 def create_app(model: "PyFuncModel", allowed_hosts: list[str]) -> FastAPI:
     """MLflow's application with an answer to POST /invocations of our own."""
     app: FastAPI = scoring_server.init(model)
+    threads = ThreadPoolExecutor(_MOST_REQUESTS, thread_name_prefix="invocations")
     app.router.routes[:] = [route for route in app.routes if getattr(route, "path", "") != _PATH]
 
     @app.post(_PATH)
     async def invocations(request: Request) -> Response:
         body, content_type = await request.body(), request.headers.get("content-type", "")
-        status, text = await asyncio.to_thread(answer, model, body, content_type)
+        loop = asyncio.get_running_loop()
+        status, text = await loop.run_in_executor(threads, answer, model, body, content_type)
         return Response(text, status, media_type="application/json")
 
     app.add_middleware(TooLarge)

@@ -1,7 +1,7 @@
 """POST /invocations as MLflow's scoring server answers it, with two differences.
 
 What a request asks for and nobody knows is refused, where MLflow drops it, and neither an answer nor a line of the log
-quotes what was sent.
+quotes a document.
 """
 
 import io
@@ -76,6 +76,8 @@ def _json_object(body: bytes) -> dict[str, Any]:
         raise UserError(f"The request is not UTF-8 (byte {error.start}).") from error
     except json.JSONDecodeError as error:
         raise UserError(f"The request is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).") from error
+    except ValueError as error:
+        raise UserError("The request is not JSON that can be read: it holds a number of too many digits.") from error
     except RecursionError as error:
         raise UserError("The request is not JSON that can be read: it is nested too deeply.") from error
     keys = request.keys() if isinstance(request, dict) else set()

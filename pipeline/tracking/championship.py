@@ -5,7 +5,7 @@ command that is killed in between is completed by the next one; an alias that wa
 """
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.tracking import connection, registry
@@ -34,7 +34,7 @@ def settle(client: "MlflowClient", ledger: Ledger) -> Entry | None:
         if head is None:
             if named is None:
                 return None
-            _observe(ledger, head, named)
+            _observe(ledger, head, named, versions)
             continue
         tags = next((one.tags for one in versions if one.number == head.version), None)
         # A version that was deleted since has no tags; there is nothing to bring together then.
@@ -42,7 +42,7 @@ def settle(client: "MlflowClient", ledger: Ledger) -> Entry | None:
         if named == head.version and anchored:
             return head
         if named != head.version and anchored and named not in moved_to:
-            _observe(ledger, head, named)
+            _observe(ledger, head, named, versions)
             continue
         if named != head.version and head.version is not None:
             moved_to.add(head.version)
@@ -64,9 +64,12 @@ def _anchor(client: "MlflowClient", version: str, entry: Entry) -> None:
             raise
 
 
-def _observe(ledger: Ledger, head: Entry | None, version: str | None) -> None:
+def _observe(ledger: Ledger, head: Entry | None, version: str | None, known: Sequence[registry.Version]) -> None:
+    contents = {one.number: one.tags.get(registry.CONTENT_TAG) for one in known}
+    content = contents.get(version) if version else None
+    evidence = {"reason": "the alias was found moved by other means"}
     try:
-        ledger.append(head, "observed", version, {"reason": "the alias was found moved by other means"})
+        ledger.append(head, "observed", version, evidence | ({registry.CONTENT_TAG: content} if content else {}))
     except ConflictError:
         return
 

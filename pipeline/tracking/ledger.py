@@ -82,15 +82,20 @@ class Ledger:
     def append(self, head: Entry | None, action: Action, version: str | None, evidence: Mapping[str, str]) -> Entry:
         """Writes the entry after ``head``, the newest one that the caller knows.
 
-        Raises ConflictError if there is a newer one, UserError if the entry is too long for MLflow. Sent twice, because
-        an answer was lost, it is written once.
+        Raises ConflictError if there is a newer one, UserError if the entry is too long for MLflow or no valid Unicode.
+        Sent twice, because an answer was lost, it is written once.
         """
         from mlflow.exceptions import MlflowException
 
         # Whom they act for is theirs to say, beside the name that they are known by and not in its place.
         claimed = os.environ.get("SEQ2SUM_ACTOR")
         evidence = {**evidence, **({CLAIMED_ACTOR: claimed} if claimed else {})}
-        entry = next_entry(head, actor(), action, version, evidence)
+        try:
+            entry = next_entry(head, actor(), action, version, evidence)
+        except UnicodeEncodeError as error:
+            raise UserError(
+                "the reason or SEQ2SUM_ACTOR holds bytes that are not UTF-8. Nothing is changed; write it in UTF-8."
+            ) from error
         text = entry.text()
         if len(text) > _MOST_CHARACTERS:
             raise UserError(

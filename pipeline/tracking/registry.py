@@ -4,7 +4,7 @@ import importlib.metadata
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +12,8 @@ import pipeline.serving
 import seq2sum
 from pipeline.lineage import folder_fingerprint
 from pipeline.tracking import connection
+from pipeline.tracking.chain import Entry
+from pipeline.tracking.ledger import Ledger
 from seq2sum.config import SearchParams
 from seq2sum.errors import UserError
 
@@ -25,6 +27,8 @@ CHALLENGER = "challenger"
 PUBLISH_KEY_TAG = "publish_key"
 # SHA-256 over all that the version is loaded from.
 CONTENT_TAG = "content_sha256"
+# The name of a file that MLflow adds to what it downloads.
+_ADDED_BY_MLFLOW = "registered_model_meta"
 # What the pyfunc and the code that travels with it import.
 REQUIREMENTS = (
     "mlflow",
@@ -42,6 +46,10 @@ INPUT_EXAMPLE = (
     "The harbour museum opens again on Saturday after two years of repairs. Its new hall shows how the town lived from "
     "fishing, and children may try their hand at tying nets."
 )
+
+
+class FilesGoneError(UserError):
+    """A registered version has no files in the artifact store."""
 
 
 class Version(NamedTuple):
@@ -104,9 +112,19 @@ def find_named(client: "MlflowClient", name: str) -> Version:
 
 
 def download(version: Version, folder: Path) -> Path:
-    """Downloads all that MLflow loads a version from into ``folder``, unchecked; where it is."""
+    """Downloads all that MLflow loads a version from into ``folder``, unchecked; where it is.
+
+    Raises FilesGoneError if there is nothing to download.
+    """
     with connection.mlflow_errors():
-        return _download(f"models:/{version.name}/{version.number}", folder)
+        fetched = _download(f"models:/{version.name}/{version.number}", folder)
+    # MLflow adds a file of its own.
+    if not any(path.is_file() and path.name != _ADDED_BY_MLFLOW for path in fetched.rglob("*")):
+        raise FilesGoneError(
+            f"version {version.number}: its files are gone from the artifact store. Bring them back from a backup; "
+            "if there is none, name another version, and delete this one in MLflow."
+        )
+    return fetched
 
 
 def _download(uri: str, folder: Path) -> Path:
@@ -120,7 +138,7 @@ def _download(uri: str, folder: Path) -> Path:
 
 
 def fetch(version: Version, folder: Path) -> Path:
-    """Like :func:`download`. Raises UserError if a file is not as it was registered."""
+    """Like :func:`download`. Raises UserError if a file is not as it was registered, and as when it became champion."""
     fetched = download(version, folder)
     expected = version.tags.get(CONTENT_TAG)
     if expected is None:
@@ -130,13 +148,32 @@ def fetch(version: Version, folder: Path) -> Path:
             f"version {version.number}: its files in the registry are not those that were registered (their SHA-256 "
             f"differs from the version's tag {CONTENT_TAG}). Do not use it."
         )
+    # Whoever changes files may set a tag, too, but not an entry of the ledger.
+    from mlflow import MlflowClient
+
+    with connection.mlflow_errors():
+        ledger = Ledger.find(MlflowClient())
+        told = hashes_in(ledger.entries(), version.number) if ledger else {}
+    if differing := [str(index) for index, digest in told.items() if digest != expected]:
+        raise UserError(
+            f"version {version.number}: its files were changed, and its tag {CONTENT_TAG} with them, since it became "
+            f"champion (entry {', '.join(differing)} of the ledger has another SHA-256). Do not use it."
+        )
     return fetched
+
+
+def hashes_in(entries: Iterable[Entry], number: str) -> dict[int, str]:
+    """What :func:`content_hash` was of the version with that number, by the index of each entry that tells it."""
+    return {
+        entry.index: entry.evidence[CONTENT_TAG]
+        for entry in entries
+        if entry.version == number and CONTENT_TAG in entry.evidence
+    }
 
 
 def content_hash(folder: Path) -> str:
     """SHA-256 over names and contents of all that a version is loaded from."""
-    # MLflow adds this file to what it downloads.
-    return folder_fingerprint(folder, without=("registered_model_meta",))
+    return folder_fingerprint(folder, without=(_ADDED_BY_MLFLOW,))
 
 
 def add_version(

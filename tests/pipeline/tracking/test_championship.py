@@ -1,7 +1,9 @@
 """Ledger and alias against a real store, with two and more who want to write at once."""
 
+import re
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -139,10 +141,13 @@ def test_a_command_that_is_killed_between_its_steps_is_completed_by_the_next(
 def test_an_alias_moved_by_hand_is_written_down(client: MlflowClient, versions: list[str]) -> None:
     crown(client, "1", "first", None, {})
     client.set_registered_model_alias("seq2sum", registry.CHAMPION, "3")
+    client.set_model_version_tag("seq2sum", "3", registry.CONTENT_TAG, "c" * 64)
     assert any("the alias names version 3" in problem for problem in succession.ledger_problems())
     with pytest.raises(ChampionChangedError):
         crown(client, "2", "promote", "1", {})
     assert entries(client) == [("first", None, "1"), ("observed", "1", "3")]
+    # Files that are changed from now on are not those that it became champion with.
+    assert Ledger.open(client).entries()[-1].evidence[registry.CONTENT_TAG] == "c" * 64
     client.delete_registered_model_alias("seq2sum", registry.CHAMPION)
     crown(client, "2", "promote", None, {})
     assert entries(client)[2:] == [("observed", "3", None), ("promote", None, "2")]
@@ -214,9 +219,39 @@ def test_an_export_shows_a_ledger_that_was_written_anew(
     assert succession.ledger_problems(copy) == []
     crown(client, "4", "promote", "3", {})
     assert succession.ledger_problems(copy) == []
+    assert succession.export_ledger(copy) == 4
     lines = copy.read_text().splitlines()
     copy.write_text("\n".join([lines[0], lines[1].replace('"actor":"', '"actor":"x'), lines[2]]) + "\n")
     assert succession.ledger_problems(copy) == [f"entry 2: not the one in {copy}"]
+    # The copy is what shows it, so it is not written over.
+    kept = copy.read_bytes()
+    with pytest.raises(UserError, match=r"ledger\.jsonl: entry 2 there is not the ledger's, so nothing is"):
+        succession.export_ledger(copy)
+    assert copy.read_bytes() == kept
+    copy.write_bytes(b"caf\xe9")
+    with pytest.raises(UserError, match=r"ledger\.jsonl: not UTF-8 \(byte 3\), so no export"):
+        succession.ledger_problems(copy)
+
+
+def test_a_ledger_that_was_tampered_with_is_not_exported(
+    client: MlflowClient, versions: list[str], project: Path, tmp_path: Path
+) -> None:
+    crown_all(client, versions[:3])
+    with sqlite3.connect(project / "mlflow.db") as database:
+        edit = "UPDATE params SET value = replace(value, '\"2\"', '\"5\"') WHERE key = 'entry.000002'"
+        assert database.execute(edit).rowcount
+    with pytest.raises(UserError, match="tampered with"):
+        succession.export_ledger(tmp_path / "ledger.jsonl")
+    assert not (tmp_path / "ledger.jsonl").exists()
+
+
+def test_an_export_whose_reasons_hold_unicode_line_breaks_is_the_ledger(
+    client: MlflowClient, versions: list[str], tmp_path: Path
+) -> None:
+    crown(client, "1", "first", None, {"reason": "first line\u2028second\x85third\nfourth"})
+    crown(client, "2", "promote", "1", {})
+    succession.export_ledger(tmp_path / "ledger.jsonl")
+    assert succession.ledger_problems(tmp_path / "ledger.jsonl") == []
 
 
 def test_plain_rollbacks_go_back_to_the_first_champion_and_then_say_which_others_there_are(
@@ -224,19 +259,19 @@ def test_plain_rollbacks_go_back_to_the_first_champion_and_then_say_which_others
 ) -> None:
     crown_all(client, versions[:3])
     found = Ledger.open(client)
-    assert succession._before(found.entries(), "3") == "2"
+    assert succession._before(found.entries(), "3", versions) == "2"
     crown(client, "2", "rollback", "3", {})
-    assert succession._before(found.entries(), "2") == "1"
+    assert succession._before(found.entries(), "2", versions) == "1"
     crown(client, "1", "rollback", "2", {})
     with pytest.raises(UserError, match=r"no champion before version 1\. Name one that was champion: 2, 3\."):
-        succession._before(found.entries(), "1")
+        succession._before(found.entries(), "1", versions)
 
 
 def test_without_a_champion_a_rollback_goes_to_the_last_one(client: MlflowClient, versions: list[str]) -> None:
     crown_all(client, versions[:2])
     client.delete_registered_model_alias("seq2sum", registry.CHAMPION)
     settle(client, Ledger.open(client))
-    assert succession._before(Ledger.open(client).entries(), None) == "2"
+    assert succession._before(Ledger.open(client).entries(), None, versions) == "2"
 
 
 def test_a_day_means_its_end() -> None:
@@ -244,6 +279,27 @@ def test_a_day_means_its_end() -> None:
     assert succession.parse_moment("2026-03-04T05:06+00:00").timestamp() == 1772600760
     with pytest.raises(UserError, match="not a date"):
         succession.parse_moment("yesterday")
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        ("0001-01-01", "Asia/Tokyo"),
+        ("9999-12-31", "America/New_York"),
+        ("9999-12-31T23:00-05:00", "UTC"),
+        ("9999-12-31T23:00-05:00", "America/New_York"),
+        ("0001-01-01T00:00+09:00", "Asia/Tokyo"),
+    ],
+)
+def test_a_moment_beyond_the_calendar_is_told(monkeypatch: pytest.MonkeyPatch, text: str, zone: str) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        with pytest.raises(UserError, match=f"{re.escape(text)}: beyond the calendar"):
+            succession.parse_moment(text)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_settling_without_a_champion_does_nothing(client: MlflowClient, versions: list[str]) -> None:

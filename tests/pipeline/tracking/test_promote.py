@@ -4,6 +4,7 @@ import html
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import yaml
 from mlflow import MlflowClient
 
 from pipeline import paths, promote, publish, succession
+from pipeline.reproduce import reproduce
 from pipeline.stages.evaluate import evaluate
 from pipeline.tracking import championship, registry
 from seq2sum.data.pairs import write_pairs
@@ -233,22 +235,90 @@ def test_names_that_are_not_there_are_told_with_those_that_are(registered: Path,
         registry.find_named(client, "models:/other@champion")
 
 
-def test_a_version_with_a_planted_pickle_is_neither_judged_nor_gone_back_to(
-    registered: Path, client: MlflowClient
-) -> None:
+@pytest.fixture
+def stored(registered: Path, client: MlflowClient) -> Iterator[Path]:
+    """Where the files of version 2 are in the store, to be damaged: other tests share them, so they are mended."""
     source = client.get_model_version("seq2sum", "2").source
-    stored = Path(client.get_logged_model(source.removeprefix("models:/")).artifact_location)
-    planted = stored / "python_model.pkl"
-    planted.write_bytes(b"cos\nsystem\n(S'touch owned'\ntR.")
-    try:
-        with pytest.raises(UserError, match="version 2: its files in the registry are not those that were regis"):
-            promote.promote("2")
-        with pytest.raises(UserError, match="version 2 never was champion"):
-            succession.roll_back("2", "")
-    finally:
-        planted.unlink()
+    folder = Path(client.get_logged_model(source.removeprefix("models:/")).artifact_location)
+    shutil.copytree(folder, registered / "backup")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(registered / "backup", folder)
+
+
+def plant_pickle(folder: Path) -> None:
+    (folder / "python_model.pkl").write_bytes(b"cos\nsystem\n(S'touch owned'\ntR.")
+
+
+def crown(client: MlflowClient, number: str, before: str) -> None:
+    """Makes the version champion unjudged, with the evidence that a promotion has."""
+    content = client.get_model_version("seq2sum", number).tags["content_sha256"]
+    championship.crown(client, number, "promote", before, {"content_sha256": content})
+
+
+def test_a_version_with_a_planted_pickle_is_not_judged(registered: Path, client: MlflowClient, stored: Path) -> None:
+    plant_pickle(stored)
+    with pytest.raises(UserError, match="version 2: its files in the registry are not those that were regis"):
+        promote.promote("2")
     assert registry.find_named(client, "champion").number == "1"
     assert not (registered / "owned").exists()
+
+
+def test_a_former_champion_whose_files_are_others_or_gone_is_not_gone_back_to(
+    registered: Path, client: MlflowClient, stored: Path
+) -> None:
+    crown(client, "2", "1")
+    crown(client, "3", "2")
+    plant_pickle(stored)
+    with pytest.raises(UserError, match="version 2: its files in the registry are not those that were regis"):
+        succession.roll_back(None, "")
+    # Whoever may change files may set the tag to their hash.
+    fetched = registry.download(registry.find_named(client, "2"), registered / "fetched")
+    client.set_model_version_tag("seq2sum", "2", "content_sha256", registry.content_hash(fetched))
+    for use in (lambda name: succession.roll_back(name, ""), promote.promote, reproduce):
+        with pytest.raises(UserError, match=r"version 2: its files were changed, .*\(entry 2 of the ledger has "):
+            use("2")
+    shutil.rmtree(stored)
+    with pytest.raises(UserError, match="version 2: its files are gone from the artifact store"):
+        succession.roll_back("2", "")
+    assert registry.find_named(client, "champion").number == "3"
+    assert [entry.version for entry in succession.history()] == ["1", "2", "3"]
+    assert not (registered / "owned").exists()
+
+
+def test_a_rollback_passes_over_versions_that_were_deleted(registered: Path, client: MlflowClient) -> None:
+    crown(client, "2", "1")
+    crown(client, "3", "2")
+    client.delete_model_version("seq2sum", "2")
+    assert succession.roll_back(None, "").version == "1"
+    with pytest.raises(UserError, match=r"no champion before version 1\. Name one that was champion: 3\.$"):
+        succession.roll_back(None, "")
+
+
+def test_where_all_champions_were_deleted_a_whole_version_becomes_the_first(
+    registered: Path, client: MlflowClient, stored: Path
+) -> None:
+    client.delete_model_version("seq2sum", "1")
+    with pytest.raises(
+        UserError, match=r"no champion before is left\. `seq2sum promote VERSION` makes another the fir"
+    ):
+        succession.roll_back(None, "")
+    plant_pickle(stored)
+    with pytest.raises(UserError, match="version 2: its files in the registry are not those that were registered"):
+        promote.promote("2")
+    assert [one.number for one in registry.versions(client) if "champion" in one.aliases] == []
+    (stored / "python_model.pkl").unlink()
+    done = promote.promote("2")
+    assert (done.decision, done.champion, done.report) == ("promote", None, None)
+    assert registry.find_named(client, "champion").number == "2"
+    entry = succession.history()[-1]
+    assert (entry.action, entry.evidence["reason"]) == (
+        "first",
+        "there is no champion to judge against: 1 left the registry",
+    )
+    assert succession.ledger_problems() == []
+    with pytest.raises(UserError, match=r"no champion before version 2\.$"):
+        succession.roll_back(None, "")
 
 
 def test_where_the_champion_was_taken_away_no_other_comes_up_unjudged(

@@ -34,6 +34,10 @@ def test_a_promotion_a_rollback_and_a_look_back(registered: Path) -> None:
 
     done = run("rollback", "--reason", "x" * 6000)
     assert (done.exit_code, "make the reason shorter by" in done.stderr) == (2, True), done.output
+    done = run("rollback", "--reason", b"caf\xe9".decode(errors="surrogateescape"))
+    assert (done.exit_code, "holds bytes that are not UTF-8. Nothing is changed" in done.stderr) == (2, True), (
+        done.output
+    )
     assert run("champion").stdout == "2\n"
     done = run("rollback", "--reason", "a drill")
     assert done.exit_code == 0, done.output

@@ -1,5 +1,6 @@
 """The server of a registered version, asked as clients and attackers would."""
 
+import asyncio
 import json
 import socket
 import subprocess
@@ -7,14 +8,19 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
+import mlflow
 import pytest
 
-from seq2sum.summarize import Summarizer
+from pipeline.serving.app import create_app
+from pipeline.serving.pyfunc_model import MAX_BATCH_DOCUMENTS
+from seq2sum.config import SearchParams
+from seq2sum.summarize import Summarizer, Summary
 from tests.pipeline.tracking.project import TEXTS, environment
 
 SECRET = "Zanzibar"
@@ -140,6 +146,9 @@ ROWS = f'"dataframe_records": [{{"document": "{SECRET}"}}]'
         (SECRET.encode() + b"\xe9", JSON, "The request is not UTF-8 (byte 8)."),
         ("", JSON, "The request is not JSON: "),
         ("[" * 100_000, JSON, "nested too deeply"),
+        (f'{{{ROWS}, "params": {{"num_beams": {"9" * 5000}}}}}', JSON, "a number of too many digits"),
+        (f'{{{ROWS}, "params": {{"length_penalty": {"9" * 400}}}}}', JSON, "length_penalty"),
+        (f'{{"dataframe_records": [{{"document": {"9" * 4000}}}]}}', JSON, "Row 0: the document is a number"),
         (f'["{SECRET}"]', JSON, "A request is a JSON object with one of dataframe_records, "),
         (f'{{{ROWS}, "inputs": ["{SECRET}"]}}', JSON, "A request is a JSON object with one of dataframe_records, "),
         (f'{{"dataframe_records": {{"document": "{SECRET}"}}}}', JSON, "dataframe_records: can't be read as a table"),
@@ -201,6 +210,35 @@ def test_many_clients_at_once_all_get_their_own_answers(served: Served) -> None:
         answers = list(clients.map(lambda document: served.summarize([document]), documents))
     assert {status for status, _ in answers} == {200}
     assert [rows(answer)[0]["summary"] for _, answer in answers] == alone
+
+
+def test_requests_that_wait_are_summarized_together_however_few_processors_there_are(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first holds the model until a full batch of others waits."""
+    (folder,) = published.glob("mlartifacts/seq2sum/models/*/artifacts")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    model = mlflow.pyfunc.load_model(str(folder))
+    batcher, sizes = model.unwrap_python_model()._summarize, []
+    summarize = batcher._function
+
+    def counted(documents: Sequence[str], search: SearchParams) -> Sequence[Summary]:
+        deadline = time.monotonic() + 20
+        while not sizes and len(batcher._waiting) < MAX_BATCH_DOCUMENTS and time.monotonic() < deadline:
+            time.sleep(0.01)
+        sizes.append(len(documents))
+        return summarize(documents, search)
+
+    monkeypatch.setattr(batcher, "_function", counted)
+
+    async def ask_at_once() -> list[int]:
+        app = httpx.ASGITransport(create_app(model, ["localhost"]))
+        async with httpx.AsyncClient(transport=app, base_url="http://localhost", timeout=120) as client:
+            asked = (client.post("/invocations", json={"inputs": TEXTS[:1]}) for _ in range(MAX_BATCH_DOCUMENTS + 1))
+            return [answer.status_code for answer in await asyncio.gather(*asked)]
+
+    assert set(asyncio.run(ask_at_once())) == {200}
+    assert sizes == [1, MAX_BATCH_DOCUMENTS]
 
 
 def test_documents_do_not_reach_the_log(served: Served) -> None:
