@@ -24,7 +24,7 @@ from pipeline.tracking import championship, connection, registry, runs
 from pipeline.tracking.chain import Entry, taken_back
 from pipeline.tracking.championship import ChampionChangedError
 from pipeline.tracking.ledger import Ledger
-from pipeline.tracking.verdicts import REPORT, REPORT_HASH, RUN, keep_verdict, verdict_problem
+from pipeline.tracking.verdicts import REPORT, REPORT_HASH, RUN, keep_verdict, place_of, verdict_problem
 from seq2sum.config import Params
 from seq2sum.data.pairs import read_pairs
 from seq2sum.errors import UserError
@@ -42,13 +42,17 @@ _MOST_TAG_CHARACTERS = 4000
 
 
 class Promotion(NamedTuple):
-    """A judged challenger. ``report``: the folder of the verdict's files; None where nothing had to be judged."""
+    """A judged challenger.
+
+    ``report``: the folder of the verdict's files; ``kept``: where MLflow has it. None where nothing had to be judged.
+    """
 
     decision: Decision
     challenger: str
     champion: str | None
     reasons: list[str]
-    report: Path | None
+    report: Path | None = None
+    kept: str | None = None
 
 
 def promote(name: str = registry.CHALLENGER, *, unattended: bool = False) -> Promotion:
@@ -76,9 +80,9 @@ def promote(name: str = registry.CHALLENGER, *, unattended: bool = False) -> Pro
                     # The flow asks again where it does not know whether it has promoted.
                     if head.action == "promote" and REPORT in head.evidence and (unattended or not is_told):
                         return _tell_again(client, challenger, head)
-                    return Promotion("keep", challenger.number, head.version, ["it is the champion already"], None)
+                    return Promotion("keep", challenger.number, head.version, ["it is the champion already"])
                 if unattended and (rollback := taken_back(ledger.entries()).get(challenger.number)):
-                    return Promotion("keep", challenger.number, head.version, [_why_taken_back(rollback)], None)
+                    return Promotion("keep", challenger.number, head.version, [_why_taken_back(rollback)])
                 return _judge_and_record(client, challenger, registry.find_named(client, head.version), params)
             except ChampionChangedError:
                 continue
@@ -105,7 +109,7 @@ def _promote_first(client: "MlflowClient", challenger: registry.Version, reason:
         registry.fetch(challenger, Path(temporary))
     evidence = {"reason": reason, registry.CONTENT_TAG: challenger.tags[registry.CONTENT_TAG]}
     championship.crown(client, challenger.number, "first", None, evidence)
-    return Promotion("promote", challenger.number, None, [reason], None)
+    return Promotion("promote", challenger.number, None, [reason])
 
 
 def _judge_and_record(
@@ -115,6 +119,12 @@ def _judge_and_record(
     if not pairs:
         raise UserError(f"{paths.TEST_PAIRS}: no pairs to judge by. Raise split.test_share.")
     test_set = sha256_of(paths.TEST_PAIRS)
+    if test_set != challenger.tags.get("test_set_sha256"):
+        print(
+            f"{paths.TEST_PAIRS} is not the test split that version {challenger.number} was made beside; it is judged "
+            "by the one here. After `dvc repro` of its params, or in the flow `train`, that is its own.",
+            file=sys.stderr,
+        )
     with tempfile.TemporaryDirectory(prefix="seq2sum-") as temporary:
         ours, theirs = contenders((challenger, champion), pairs, test_set, params, Path(temporary))
     evidence = weigh(ours.measures, theirs.measures, params.promote)
@@ -149,7 +159,7 @@ def _judge_and_record(
         championship.crown(client, challenger.number, "promote", champion.number, proof)
     # Only now: a promotion that does not come through must not be told as one.
     _tell(client, challenger, folder)
-    return Promotion(verdict.decision, challenger.number, champion.number, verdict.reasons, folder)
+    return Promotion(verdict.decision, challenger.number, champion.number, verdict.reasons, folder, place_of(kept))
 
 
 def _tell_again(client: "MlflowClient", champion: registry.Version, entry: Entry) -> Promotion:
@@ -163,7 +173,7 @@ def _tell_again(client: "MlflowClient", champion: registry.Version, entry: Entry
         shutil.copytree(fetched, beside, dirs_exist_ok=True)
     reasons = _tell(client, champion, folder)["reasons"]
     reason = f"it became champion by entry {entry.index} of the ledger, {entry.time[:19]}Z"
-    return Promotion("promote", champion.number, entry.previous, [reason, *reasons], folder)
+    return Promotion("promote", champion.number, entry.previous, [reason, *reasons], folder, place_of(entry.evidence))
 
 
 def _tell(client: "MlflowClient", challenger: registry.Version, report: Path) -> dict[str, Any]:

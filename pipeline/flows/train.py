@@ -119,8 +119,10 @@ def judge(version: str, tree: Path, settings: dict[str, str], deadline: float | 
     lines: list[str] = []
 
     def keep(line: str) -> None:
-        log.info(line)
         lines.append(line)
+        # The verdict's JSON names files of the work tree, which goes.
+        if "{" not in lines:
+            log.info(line)
 
     try:
         command.run(arguments, tree, environment(tree, settings), keep, deadline=deadline)
@@ -166,6 +168,8 @@ def train(
         promotion = _make_and_judge(tree, settings, num_devices, deadline, pull, push, log)
     message = f"version {promotion['challenger']}: {promotion['decision']} ({'; '.join(promotion['reasons'])})"
     log.info(message)
+    if promotion["kept"]:
+        log.info("the whole verdict: %s", promotion["kept"])
     if notify:
         asyncio.run(tell(notify, message, log))
     return promotion

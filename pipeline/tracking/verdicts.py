@@ -1,6 +1,7 @@
 """The gate's verdicts beside the ledger: kept with the challenger's run, named and hashed by the entry they led to."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,11 @@ def keep_verdict(client: "MlflowClient", run_id: str, verdict: Path) -> dict[str
     place = f"promotion/{verdict.parent.name}-{digest[:12]}"
     client.log_artifacts(run_id, str(verdict.parent), place)
     return {RUN: run_id, REPORT: f"{place}/{verdict.name}", REPORT_HASH: digest}
+
+
+def place_of(evidence: Mapping[str, str]) -> str:
+    """The address in MLflow of the folder of the verdict that an entry's evidence names."""
+    return f"runs:/{evidence[RUN]}/{Path(evidence[REPORT]).parent.as_posix()}"
 
 
 def verdict_problem(client: "MlflowClient", entry: Entry) -> str | None:

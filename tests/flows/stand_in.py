@@ -71,7 +71,7 @@ print(json.dumps({"run_id": "r", "page": "http://127.0.0.1/run", "is_new": True,
 PROMOTE = """
 import json, sys
 print(json.dumps({"decision": "keep", "challenger": sys.argv[1], "champion": "1", "reasons": ["no gain"],
-                  "report": None}, indent=2))
+                  "report": None, "kept": None}, indent=2))
 sys.exit(1)
 """
 CODE = {"stages/prepare": PREPARE, "stages/train": TRAIN, "publish": PUBLISH, "promote": PROMOTE}

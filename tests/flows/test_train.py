@@ -27,7 +27,7 @@ from pipeline.flows.retries import WAIT_SECONDS
 GATE = """
 import json, sys
 print(json.dumps({"decision": "promote", "challenger": sys.argv[1], "champion": "1", "reasons": sys.argv[2:],
-                  "report": None}, indent=2))
+                  "report": None, "kept": None}, indent=2))
 """
 
 

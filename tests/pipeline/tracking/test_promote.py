@@ -50,6 +50,7 @@ def test_better_is_promoted_worse_is_kept_and_a_rollback_goes_back(registered: P
     entry = succession.history()[-1]
     kept = Path(entry.evidence["report"]).parent.as_posix()
     assert kept.startswith("promotion/2-over-1-")
+    assert done.kept == f"runs:/{version.run_id}/{kept}"
     names = {file.path for file in client.list_artifacts(version.run_id, kept)}
     assert names == {f"{kept}/{name}" for name in ("verdict.json", "verdict.md", "differences.png")}
     assert (entry.action, entry.previous, entry.version) == ("promote", "1", "2")
@@ -125,7 +126,7 @@ def test_the_report_is_written_again_with_the_champion_beside(
 
 
 def test_on_another_test_set_both_versions_summarize_anew_by_their_own_code(
-    registered: Path, rivals: dict[Path, float]
+    registered: Path, rivals: dict[Path, float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Other rows, and what the champion writes of them as references."""
     pairs = [replace(pair, id=f"new{pair.id}") for pair in reversed(made_up_pairs())]
@@ -135,6 +136,7 @@ def test_on_another_test_set_both_versions_summarize_anew_by_their_own_code(
         (replace(pair, summary=text) for pair, text in zip(pairs, written, strict=True)),
     )
     done = promote.promote("2")
+    assert "is not the test split that version 2 was made beside" in capsys.readouterr().err
     assert done.decision == "keep"
     assert done.report is not None
     verdict = json.loads((done.report / "verdict.json").read_text())
