@@ -41,6 +41,20 @@ def put(page: Chrome, element: str, value: str) -> None:
     page.execute_script(script, get(page, element), value)
 
 
+def drop(page: Chrome, element: str, name: str, text: str) -> None:
+    """Drops a file on an element, as a person drags it there."""
+    script = """
+        const [target, name, text] = arguments, dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File([text], name));
+        for (const kind of ["dragover", "drop"]) {
+            const event = new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true });
+            // Else the browser would open the file in the place of the page.
+            if (target.dispatchEvent(event)) throw new Error(`${kind} was left to the browser`);
+        }
+    """
+    page.execute_script(script, get(page, element), name, text)
+
+
 def summarize(page: Chrome, text: str = TEXT) -> list[WebElement]:
     """Has the text summarized; the words."""
     wait(page, lambda _: page.execute_script("return document.getElementById('model').options.length"))
@@ -119,15 +133,38 @@ def test_a_pasted_text_becomes_a_summary_that_explains_itself(page: Chrome, serv
     assert [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
+def overflow(page: Chrome) -> int:
+    """Pixels by which the page is wider than the screen."""
+    return int(page.execute_script("const page = document.documentElement; return page.scrollWidth - page.clientWidth"))
+
+
 def test_nothing_is_wider_than_the_screen_and_no_word_is_cut(page: Chrome) -> None:
     words = summarize(page, TEXT + " " + "x" * 300)
-    overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.execute_script(overflow) <= 0
+    assert overflow(page) <= 0
     for box, inside in (("#words", words), ("#text", page.find_elements(By.CSS_SELECTOR, "#text span"))):
         assert page.execute_script("return arguments[0].scrollWidth - arguments[0].clientWidth", get(page, box)) <= 0
         right = get(page, box).rect["x"] + get(page, box).rect["width"]
         assert inside
         assert all(one.rect["x"] + one.rect["width"] <= right + 1 for one in inside)
+
+
+def test_a_long_word_in_a_summary_or_a_message_breaks_instead_of_widening_the_page(page: Chrome) -> None:
+    wait(page, lambda _: page.execute_script("return document.getElementById('model').options.length"))
+    # This small model's pieces are short, so that it takes more of them than the page would ask for.
+    page.execute_script("document.getElementById('min_tokens').max = 150")
+    for field, value in (("max_words", 1), ("min_tokens", 150)):
+        put(page, f"#{field}", str(value))
+    (word,) = summarize(page)
+    others = page.find_elements(By.CSS_SELECTOR, "#others button")
+    assert len(others) > 1
+    assert all(len(one.text) >= 150 for one in [word, *others])
+    word.click()
+    assert word.text in get(page, "#detail").text
+    assert overflow(page) <= 0
+    put(page, "#column", "x" * 300)
+    drop(page, "#batch", "boats.csv", "document")
+    wait(page, lambda _: "x" * 300 in get(page, "#batch-error").text)
+    assert overflow(page) <= 0
 
 
 def test_the_summary_is_beside_the_text_on_a_desktop_and_below_it_on_a_telephone(page: Chrome, width: str) -> None:
