@@ -46,9 +46,7 @@ def read_documents(name: str, lines: bool) -> list[Document]:
     Raises UserError naming the file, and the line where there is one, that can't be read or has no text.
     """
     if not lines and _is_table(name):
-        raise UserError(
-            f"{name}: a table, not a text. Name the column of its documents: `seq2sum summarize --documents COLUMN`."
-        )
+        raise UserError(f"{name}: a table, not a text. Name the column of its documents with --documents.")
     text = _read_text(name)
     if not text.strip():
         raise UserError(f"{'standard input' if name == '-' else name}: empty.")
@@ -68,6 +66,11 @@ def read_documents(name: str, lines: bool) -> list[Document]:
     return documents
 
 
+def cut_line(document: Document) -> str:
+    """Tells of a document that a model did not read to its end."""
+    return f"{document.source}: longer than the model reads; its end was left out"
+
+
 def _is_table(name: str) -> bool:
     """Whether only a reader of columns reads the file, by its suffixes. Plain JSON Lines are read as text, too."""
     text_formats = (".csv", ".tsv", ".jsonl")
@@ -83,7 +86,9 @@ def _read_text(name: str) -> str:
     except OSError as error:
         raise UserError(f"{name}: {error.strerror}.") from error
     if b"\0" in content:
-        raise UserError(f"{name}: holds null bytes, so it is no text file.")
+        from seq2sum.data.text_lines import utf_16_problem  # its Arrow takes long to import
+
+        raise UserError(f"{name}: {utf_16_problem(content) or 'holds null bytes, so it is no text file.'}")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -96,8 +101,8 @@ def _jsonl_document(source: str, line: str) -> str:
         document = json.loads(line)["document"]
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(
-            f'{source}: expected a JSON object with a field "document". If its text stands in another, `seq2sum '
-            "summarize --documents FIELD` reads that."
+            f'{source}: expected a JSON object with a field "document". If its text stands in another, name that with '
+            "--documents."
         ) from error
     if not isinstance(document, str):
         raise UserError(f'{source}: the field "document" is {describe_kind(document)}, not text.')
