@@ -16,6 +16,11 @@ class Document(NamedTuple):
     text: str
 
 
+def cut_line(document: Document) -> str:
+    """Tells of a document that a model did not read to its end."""
+    return f"{document.source}: longer than the model reads; its end was left out"
+
+
 def read_column(name: str, column: str) -> list[Document]:
     """The texts in ``column`` of a JSONL, CSV, TSV or Parquet file, also a compressed one, a row each.
 
@@ -64,11 +69,6 @@ def read_documents(name: str, lines: bool) -> list[Document]:
         if not document.text.strip():
             raise UserError(f"{document.source}: empty. Remove it, or put its text there.")
     return documents
-
-
-def cut_line(document: Document) -> str:
-    """Tells of a document that a model did not read to its end."""
-    return f"{document.source}: longer than the model reads; its end was left out"
 
 
 def _is_table(name: str) -> bool:
