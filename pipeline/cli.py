@@ -11,7 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from pipeline.cli_errors import user_errors
-from pipeline.documents import Document, read_column, read_documents
+from pipeline.documents import Document, cut_line, read_column, read_documents
 from pipeline.init_cli import app as init_app
 from pipeline.model_cli import JsonFlag, Model
 from pipeline.model_cli import app as model_app
@@ -159,7 +159,7 @@ def summarize(
         ):
             print(json_line(document, found, best) if json_lines else plain_lines(found, best))
             if found[0].truncated and not json_lines:
-                print(f"{document.source}: longer than the model reads; its end was left out", file=sys.stderr)
+                print(cut_line(document), file=sys.stderr)
 
 
 def foreign_line(documents: Sequence[Document], foreign: Mapping[int, float], own: "CommonWords") -> str:

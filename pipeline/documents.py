@@ -19,6 +19,11 @@ class Document(NamedTuple):
     text: str
 
 
+def cut_line(document: Document) -> str:
+    """Tells of a document that a model did not read to its end."""
+    return f"{document.source}: longer than the model reads; its end was left out"
+
+
 def read_column(name: str, column: str) -> list[Document]:
     """The texts in ``column`` of a JSONL, CSV, TSV or Parquet file, also a compressed one, a row each.
 
@@ -51,9 +56,7 @@ def read_documents(name: str, lines: bool) -> list[Document]:
     if not lines and _is_table(name):
         if documents := _read_own_column(name):
             return documents
-        raise UserError(
-            f"{name}: a table, not a text. Name the column of its documents: `seq2sum summarize --documents COLUMN`."
-        )
+        raise UserError(f"{name}: a table, not a text. Name the column of its documents with --documents.")
     text = _read_text(name)
     if not text.strip():
         raise UserError(f"{'standard input' if name == '-' else name}: empty.")
@@ -108,7 +111,9 @@ def _read_text(name: str) -> str:
     except OSError as error:
         raise UserError(f"{name}: {error.strerror}.") from error
     if b"\0" in content:
-        raise UserError(f"{name}: holds null bytes, so it is no text file.")
+        from seq2sum.data.text_lines import utf_16_problem  # its Arrow takes long to import
+
+        raise UserError(f"{name}: {utf_16_problem(content) or 'holds null bytes, so it is no text file.'}")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -121,8 +126,8 @@ def _jsonl_document(source: str, line: str) -> str:
         document = json.loads(line)["document"]
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(
-            f'{source}: expected a JSON object with a field "document". If its text stands in another, `seq2sum '
-            "summarize --documents FIELD` reads that."
+            f'{source}: expected a JSON object with a field "document". If its text stands in another, name that with '
+            "--documents."
         ) from error
     if not isinstance(document, str):
         raise UserError(f'{source}: the field "document" is {describe_kind(document)}, not text.')

@@ -93,12 +93,13 @@ def as_text(document: str, words: Sequence[WordOrigin]) -> str:
     return "\n".join([f"{summary or '(nothing)'}    ({legend})", "", table, "", _marked_document(document, words)])
 
 
-def as_json(source: str, words: Sequence[WordOrigin], log_prob: float) -> dict[str, Any]:
+def as_json(source: str, words: Sequence[WordOrigin], explanation: Explanation) -> dict[str, Any]:
     """The same for programs. Characters are counted from 0 in the document as it was read."""
     return {
         "source": source,
         "summary": " ".join(word.text for word in words),
-        "log_prob": log_prob,
+        "log_prob": explanation.log_prob,
+        "truncated": explanation.truncated,
         "words": [
             {
                 "word": word.text,

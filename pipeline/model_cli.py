@@ -38,6 +38,7 @@ and generated ones yellow; elsewhere [copied] ones stand in brackets, in the sum
 Examples:
   seq2sum explain report.txt
   seq2sum explain --summary 'Harbour museum opens' report.txt
+  seq2sum explain --documents body more.csv
   seq2sum explain --json --model models/summarizer documents.jsonl
 
 Exit status: 0 done, 2 bad input or no model.
@@ -48,6 +49,10 @@ Exit status: 0 done, 2 bad input or no model.
 def explain(
     files: Annotated[list[str] | None, typer.Argument(metavar="FILE|-", help="What to read, as `summarize`.")] = None,
     model: Model = CHAMPION,
+    column: Annotated[
+        str | None,
+        typer.Option("--documents", metavar="COLUMN", help="Each row of a table is one.", show_default=False),
+    ] = None,
     summary: Annotated[
         str | None, typer.Option(help="Explain this text instead of the model's own summary.", show_default=False)
     ] = None,
@@ -56,9 +61,13 @@ def explain(
     """Reads all documents first, as `summarize` does."""
     with user_errors():
         from pipeline import explain_view
-        from pipeline.documents import read_documents
+        from pipeline.documents import cut_line, read_column, read_documents
 
-        documents = [document for name in files or ["-"] for document in read_documents(name, lines=False)]
+        documents = [
+            document
+            for name in files or ["-"]
+            for document in (read_documents(name, lines=False) if column is None else read_column(name, column))
+        ]
         with model_folder(model) as folder:
             from pipeline.hardware import use_hardware
             from seq2sum.explain import explain as explained
@@ -79,11 +88,13 @@ def explain(
             explanation = explained(summarizer, document.text, wanted)
             words = explain_view.word_origins(document.text, explanation)
             if json_output:
-                found = explain_view.as_json(document.source, words, explanation.log_prob)
+                found = explain_view.as_json(document.source, words, explanation)
                 print(json.dumps(found, ensure_ascii=False))
             else:
                 heading = f"{document.source}:\n" if len(documents) > 1 else ""
                 print(heading + explain_view.as_text(document.text, words), end="\n\n")
+                if explanation.truncated:
+                    print(cut_line(document), file=sys.stderr)
 
 
 EVALUATE_HELP = """Score a model on files of documents with summaries: ROUGE with 95 % intervals, beside baselines.

@@ -12,19 +12,19 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from pipeline.demo.batch import read_documents
+from pipeline.demo.batch import Row, rows_of
 from pipeline.demo.shown import Gate, ShownModel
 from pipeline.demo.stream import Send, lines_of
 from pipeline.demo.votes import Choice, Vote, Votes
 from pipeline.serving.limits import TooLarge
 from seq2sum.errors import UserError
 from seq2sum.params_file import describe_problem
-from seq2sum.service.requests import check_document, check_documents
+from seq2sum.service.requests import check_document, check_num_rows
 
 _STATIC = Path(__file__).parent / "static"
 # So that a browser, too, keeps the page from loading anything from elsewhere.
 _POLICY = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; form-action 'none'; base-uri 'none'"
-# Documents of a batch that are summarized between two signs of progress.
+# Rows of a batch that are summarized between two signs of progress.
 _STEP = 8
 _CHANGES = TypeAdapter(dict[str, Any])
 JSON_LINES = "application/x-ndjson"
@@ -107,10 +107,11 @@ def create_app(models: Sequence[ShownModel], votes: Votes, allowed_hosts: Sequen
         column: Annotated[str, Query(min_length=1)],
         search: str = "{}",
     ) -> StreamingResponse:
-        documents = check_documents(read_documents(name, await request.body(), column))
+        rows = rows_of(name, await request.body(), column)
+        check_num_rows(len(rows))
         shown, changes = named(model), _changes(search)
         shown.settings(changes)  # told before the answer begins
-        return _streamed(lambda send: _summarize_all(shown, documents, changes, send))
+        return _streamed(lambda send: _summarize_all(shown, rows, changes, send))
 
     @app.post("/api/votes")
     def vote(ask: VoteAsk) -> dict[str, int]:
@@ -174,11 +175,16 @@ def _summarize(model: ShownModel, document: str, ask: SummarizeAsk, send: Send) 
     )
 
 
-def _summarize_all(model: ShownModel, documents: Sequence[str], search: dict[str, Any], send: Send) -> None:
-    send({"total": len(documents)})
-    for start in range(0, len(documents), _STEP):
-        part = documents[start : start + _STEP]
-        for document, (best, *_) in zip(part, model.summarize(part, search, 1), strict=True):
-            send(
-                {"document": document, "summary": best.text, "score": round(best.score, 4), "truncated": best.truncated}
-            )
+def _summarize_all(model: ShownModel, rows: Sequence[Row], search: dict[str, Any], send: Send) -> None:
+    send({"total": len(rows)})
+    for start in range(0, len(rows), _STEP):
+        part = rows[start : start + _STEP]
+        documents = [row.document for row in part if row.document is not None]
+        summaries = iter(model.summarize(documents, search, 1))
+        for row in part:
+            if row.document is None:
+                send({"row": row.number, "rejected": row.rejected})
+                continue
+            best, *_ = next(summaries)
+            told = {"document": row.document, "summary": best.text, "score": round(best.score, 4)}
+            send({"row": row.number, **told, "truncated": best.truncated})

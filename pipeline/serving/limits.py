@@ -1,5 +1,6 @@
 """What a server takes in: a bound on the size of a request."""
 
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class TooLarge:
                 parts.clear()
                 more = more and num_bytes <= _MOST_DISCARDED
         if num_bytes > MOST_BYTES:
-            text = f'{{"error_code": "BAD_REQUEST", "message": "A request of more than {MOST_BYTES:,} bytes."}}'
+            told = f"A request of more than {MOST_BYTES:,} bytes. Send the documents in parts."
+            text = json.dumps({"error_code": "BAD_REQUEST", "message": told})
             headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
             await send({"type": "http.response.start", "status": 413, "headers": headers})
             await send({"type": "http.response.body", "body": text.encode()})

@@ -61,7 +61,7 @@ class Explanation:
 
     ``source_spans`` are the characters [start, end) of the document that each of its pieces stands for, without the
     space before it. ``words`` are the pieces taken together. ``log_prob`` is that of the whole summary: its score
-    without penalties.
+    without penalties. ``truncated`` says that the document was cut to fit.
     """
 
     source_pieces: tuple[str, ...]
@@ -69,6 +69,7 @@ class Explanation:
     origins: tuple[Origin, ...]
     words: tuple[Word, ...]
     log_prob: float
+    truncated: bool
 
 
 @torch.no_grad()
@@ -82,6 +83,7 @@ def explain(summarizer: Summarizer, document: str, summary: str | Sequence[int])
     source_ids, spans = tokenizer.encode_with_spans(document.strip())
     if not source_ids:
         raise UserError("The document has no text, so there is nothing to explain.")
+    truncated = len(source_ids) > summarizer.max_source_tokens
     source_ids, spans = source_ids[: summarizer.max_source_tokens], spans[: summarizer.max_source_tokens]
     ids = tokenizer.encode(summary.strip()) if isinstance(summary, str) else list(summary)
     batch = make_batch([np.array(source_ids)], [np.array(ids, dtype=np.int64)]).to(model.embedding.weight.device)
@@ -114,6 +116,7 @@ def explain(summarizer: Summarizer, document: str, summary: str | Sequence[int])
         origins=origins,
         words=tuple(_words(tokenizer, ids, origins)),
         log_prob=log_probs.double().sum().item(),
+        truncated=truncated,
     )
 
 

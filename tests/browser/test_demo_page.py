@@ -3,9 +3,7 @@
 import contextlib
 import json
 import sqlite3
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,40 +12,17 @@ from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium.webdriver.support.ui import Select
 
 from seq2sum.activations import reading_activations
 from seq2sum.explain import explain
 from seq2sum.summarize import Summarizer
+from tests.browser.steps import drop, get, overflow, put, summarize, wait
 from tests.demo.served import SEARCH, TEXT, Served
 
 pytestmark = pytest.mark.browser
 
 Picture = Callable[[str], None]
-SECONDS = 120
-
-
-def get(page: Chrome, element: str) -> WebElement:
-    return page.find_element(By.CSS_SELECTOR, element)
-
-
-def wait(page: Chrome, condition: Callable[[Chrome], object]) -> None:
-    WebDriverWait(page, SECONDS, poll_frequency=0.05).until(condition)
-
-
-def put(page: Chrome, element: str, value: str) -> None:
-    """Sets a field to a value that may hold what the driver cannot type, and says so as the browser does."""
-    script = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input', {bubbles: true}))"
-    page.execute_script(script, get(page, element), value)
-
-
-def summarize(page: Chrome, text: str = TEXT) -> list[WebElement]:
-    """Has the text summarized; the words."""
-    wait(page, lambda _: page.execute_script("return document.getElementById('model').options.length"))
-    put(page, "#document", text)
-    get(page, "#go").click()
-    wait(page, lambda _: get(page, "#go").is_enabled() and get(page, "#status").text)
-    return page.find_elements(By.CSS_SELECTOR, "#words .word")
 
 
 def requests(page: Chrome) -> list[str]:
@@ -121,13 +96,31 @@ def test_a_pasted_text_becomes_a_summary_that_explains_itself(page: Chrome, serv
 
 def test_nothing_is_wider_than_the_screen_and_no_word_is_cut(page: Chrome) -> None:
     words = summarize(page, TEXT + " " + "x" * 300)
-    overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.execute_script(overflow) <= 0
+    assert overflow(page) <= 0
     for box, inside in (("#words", words), ("#text", page.find_elements(By.CSS_SELECTOR, "#text span"))):
         assert page.execute_script("return arguments[0].scrollWidth - arguments[0].clientWidth", get(page, box)) <= 0
         right = get(page, box).rect["x"] + get(page, box).rect["width"]
         assert inside
         assert all(one.rect["x"] + one.rect["width"] <= right + 1 for one in inside)
+
+
+def test_a_long_word_in_a_summary_or_a_message_breaks_instead_of_widening_the_page(page: Chrome) -> None:
+    wait(page, lambda _: page.execute_script("return document.getElementById('model').options.length"))
+    # This small model's pieces are short, so that it takes more of them than the page would ask for.
+    page.execute_script("document.getElementById('min_tokens').max = 150")
+    for field, value in (("max_words", 1), ("min_tokens", 150)):
+        put(page, f"#{field}", str(value))
+    (word,) = summarize(page)
+    others = page.find_elements(By.CSS_SELECTOR, "#others button")
+    assert len(others) > 1
+    assert all(len(one.text) >= 150 for one in [word, *others])
+    word.click()
+    assert word.text in get(page, "#detail").text
+    assert overflow(page) <= 0
+    put(page, "#column", "x" * 300)
+    drop(page, "#batch", "boats.csv", "document")
+    wait(page, lambda _: "x" * 300 in get(page, "#batch-error").text)
+    assert overflow(page) <= 0
 
 
 def test_the_summary_is_beside_the_text_on_a_desktop_and_below_it_on_a_telephone(page: Chrome, width: str) -> None:
@@ -213,50 +206,19 @@ def test_two_models_are_compared_and_the_vote_is_kept(page: Chrome, served: Serv
     assert kept[1 if chosen == "champion" else 2].split() == texts[0]
 
 
-def test_a_batch_shows_progress_and_can_be_downloaded(
-    page: Chrome, served: Served, downloads: Path, tmp_path: Path, picture: Picture, width: str
-) -> None:
-    documents = [f"Boat {number} comes back at noon." for number in range(20)]
-    file = tmp_path / f"boats-{width}.jsonl"
-    file.write_text("".join(json.dumps({"text": document}) + "\n" for document in documents))
-    wait(page, lambda _: page.execute_script("return document.getElementById('model').options.length"))
-    get(page, "#batch-file").send_keys(str(file))
-    wait(page, lambda _: "no column 'document'" in get(page, "#batch-error").text)
-    put(page, "#column", "text")
-    put(page, "#max_words", "5")
-    page.execute_script("""
-        window.shares = [];
-        const bar = document.getElementById('progress');
-        new MutationObserver(() => window.shares.push(bar.value / bar.max)).observe(bar, {attributes: true});
-    """)
-    get(page, "#batch-file").send_keys(str(file))
-    wait(page, lambda _: get(page, "#download").is_displayed())
-    assert get(page, "#batch-error").text == ""
-    shares = page.execute_script("return window.shares")
-    assert shares == sorted(shares)
-    assert shares[-1] == 1
-    assert any(0 < share < 1 for share in shares)
-    picture("batch")
-    get(page, "#download").click()
-    written = downloads / f"boats-{width}.summaries.jsonl"
-    deadline = time.monotonic() + 30
-    while not written.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    rows = [json.loads(line) for line in written.read_text(encoding="utf-8").splitlines()]
-    assert [row["document"] for row in rows] == documents
-    search = SEARCH.model_copy(update={"max_words": 5})
-    expected = Summarizer.load(served.champion).summarize(documents, search)
-    assert [row["summary"] for row in rows] == [summary.text for summary in expected]
-
-
-def test_a_text_file_can_be_opened_and_what_is_none_is_refused(page: Chrome, tmp_path: Path) -> None:
-    (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
-    (tmp_path / "picture.txt").write_bytes(b"\x89PNG\xff")
-    get(page, "#file").send_keys(str(tmp_path / "text.txt"))
-    wait(page, lambda _: get(page, "#document").get_property("value") == TEXT)
-    get(page, "#file").send_keys(str(tmp_path / "picture.txt"))
-    wait(page, lambda _: "picture.txt is no text in UTF-8" in get(page, "#error").text)
+def test_a_comparison_that_fails_leaves_nothing_and_one_of_a_long_text_says_what_was_not_read(page: Chrome) -> None:
+    wait(page, lambda _: get(page, "#compare").is_displayed())
+    put(page, "#document", " ")
+    get(page, "#compare").click()
+    wait(page, lambda _: "the document is empty" in get(page, "#error").text)
+    assert not get(page, "#comparison").is_displayed()
+    assert get(page, "#voted").get_attribute("textContent") == ""
+    put(page, "#document", TEXT * 3)
+    get(page, "#compare").click()
+    wait(page, lambda _: len(page.find_elements(By.CSS_SELECTOR, "#ballot button")) == 4)
+    assert get(page, "#error").text == ""
+    sides = page.find_elements(By.CSS_SELECTOR, ".side")
+    assert ["reads the first 60 pieces; what follows was not read" in side.text for side in sides] == [True, True]
 
 
 def test_the_gates_of_either_direction_can_be_chosen(page: Chrome, served: Served) -> None:

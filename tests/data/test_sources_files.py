@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from seq2sum.data.sources.files import FilePairs
 from seq2sum.data.sources.located import locate
+from seq2sum.data.sources.rows import column_names
 from seq2sum.errors import UserError
 from tests.data.local_files import PACKERS, ROWS, as_jsonl, read, source_of, texts, write_csv
 
@@ -36,6 +37,17 @@ def test_delimited_files_with_quotes_and_line_breaks(name: str, delimiter: str, 
     pairs = read("a.*")
     assert texts(pairs) == ROWS
     assert [pair.id.rpartition(":")[2] for pair in pairs] == ["2", "4", "5"]  # the line on which each row begins
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_csv_file_with_the_delimiter_of_another_locale(delimiter: str) -> None:
+    table = [*ROWS, {"text": "a, b; c\td", "title": "1,5"}]
+    data = write_csv(Path("a.csv"), table, delimiter)
+    assert data.startswith(f"text{delimiter}title".encode())
+    assert texts(read("a.csv")) == table
+    assert column_names(Path("a.csv")) == ["text", "title"]
+    with pytest.raises(UserError, match=r"no column 'body'\. There are: 'text', 'title'"):
+        read("a.csv", document="body")
 
 
 def test_parquet() -> None:

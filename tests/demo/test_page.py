@@ -112,7 +112,9 @@ def test_bad_questions_get_kind_answers(client: httpx.Client, changes: dict[str,
 
 
 def test_what_is_too_large_or_asked_under_a_strange_name_is_refused(client: httpx.Client) -> None:
-    assert client.post("/api/batch", content=b"x" * 4_000_001).status_code == 413
+    refused = client.post("/api/batch", content=b"x" * 4_000_001)
+    assert refused.status_code == 413
+    assert refused.json()["message"] == "A request of more than 4,000,000 bytes. Send the documents in parts."
     assert client.get("/", headers={"Host": "elsewhere.example"}).status_code == 400
 
 
@@ -181,6 +183,7 @@ def test_a_batch_is_summarized_row_by_row_from_any_format(client: httpx.Client, 
         first, *answers = events(upload(client, name, content, "text"))
         assert first == {"total": 11}
         assert [answer["document"] for answer in answers] == documents
+        assert [answer["row"] for answer in answers] == [1 + n if name == "a.jsonl" else 2 + 2 * n for n in range(11)]
         assert [answer["summary"] for answer in answers] == expected
 
 
@@ -198,19 +201,51 @@ def test_a_batch_is_written_with_the_settings_that_were_asked_for(client: httpx.
 
 
 @pytest.mark.parametrize(
+    ("name", "rows", "reasons"),
+    [
+        (
+            "a.jsonl",
+            [b'{"document": "x y"}', b"", b"{", b'{"text": "x"}', b'{"document": " "}', b'{"document": 3}', b"[]"],
+            {
+                3: "not JSON",
+                4: "there is no document (null)",
+                5: "the document is empty",
+                6: "the document is a number, not text",
+                7: "a list where a JSON object",
+            },
+        ),
+        (
+            "a.csv",
+            [b"id,document", b'1,"two', b'lines"', b"2", b"3,Gr\xf6\xdfe", b"4,bell \a", b"5,x", b'6,"open'],
+            {4: "1 fields where the header has 2", 5: "not UTF-8", 6: "U+0007", 8: "unexpected end of data"},
+        ),
+    ],
+)
+def test_a_bad_row_is_left_out_by_its_line_and_the_others_are_summarized(
+    client: httpx.Client, name: str, rows: list[bytes], reasons: dict[int, str]
+) -> None:
+    first, *answers = events(upload(client, name, b"\n".join(rows)))
+    assert first == {"total": len(answers)}
+    assert [answer["row"] for answer in answers] == sorted(answer["row"] for answer in answers)
+    rejected = {answer["row"]: answer["rejected"] for answer in answers if "rejected" in answer}
+    assert rejected.keys() == reasons.keys()
+    assert all(reasons[row] in reason for row, reason in rejected.items())
+    good = {answer["row"]: answer["document"] for answer in answers if "summary" in answer}
+    assert good == ({1: "x y"} if name == "a.jsonl" else {2: "two\nlines", 7: "x"})
+
+
+@pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.pdf", "%PDF", "a.pdf: unknown suffix"),
-        ("a.jsonl", '{"document": "x y"}\n{', "a.jsonl, line 2: not JSON"),
         ("a.jsonl", '{"text": "x"}', "a.jsonl: no column 'document'"),
-        ("a.jsonl", '{"document": "x"}\n{"text": "x"}', "a.jsonl, line 2: 'document' is null, not text"),
         ("a.jsonl", "\n", "a.jsonl: holds no rows"),
         ("a.csv", "id,text\n1,x\n", "a.csv: no column 'document'. There are: 'id', 'text'."),
-        ("a.csv", "id,document\n1\n", "a.csv, line 2: 1 fields where the header has 2"),
-        ("a.csv", 'document\n"open', "a.csv, in the row that begins on line 2"),
-        ("a.csv", b"document\nGr\xf6\xdfe\n", "a.csv, line 2: not UTF-8"),
+        ("a.csv", b"Gr\xf6\xdfe\n", "a.csv, line 1: not UTF-8"),
         ("a.csv", "document\n" + "some words\n" * 41, "41 rows; at most 40"),
     ],
 )
-def test_a_bad_file_is_told_by_its_line(client: httpx.Client, name: str, content: str | bytes, message: str) -> None:
+def test_a_file_without_rows_to_read_is_refused(
+    client: httpx.Client, name: str, content: str | bytes, message: str
+) -> None:
     assert message in refusal(upload(client, name, content))

@@ -25,7 +25,7 @@ from tests.model.tiny import tiny_params
 ROOT = Path(__file__).parents[2]
 FOREIGN = {
     "German": "Die Stadt hat am Montag beschlossen, die alte Brücke über den Fluss im kommenden Jahr abzureißen und "
-    "durch einen Neubau zu ersetzen. Die Bürger sollen im Herbst gefragt werden, wie er aussehen soll.",
+    "durch einen Neubau zu ersetzen. Im Herbst werden die Bürger gefragt, wie er aussehen darf.",
     "French": "La ville a décidé lundi de démolir le vieux pont sur la rivière l'année prochaine et de le remplacer "
     "par un nouveau. Les habitants seront consultés à l'automne sur la forme qu'il doit prendre.",
     "Russian": "Город решил в понедельник снести старый мост через реку в будущем году и построить вместо него новый. "

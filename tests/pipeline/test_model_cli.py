@@ -160,6 +160,18 @@ def test_an_explanation_is_of_the_summary_that_the_model_writes(model: Path, tmp
     assert "\x1b" not in told
 
 
+def test_each_row_of_a_table_is_explained_and_a_document_that_was_cut_told(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"id,body\n1,{TEXTS[0]}\n2,{TEXTS[0] * 20}\n")
+    arguments = ["explain", "--model", model, "--documents", "body", "--summary", "ferry", tmp_path / "a.csv"]
+    done = call(*arguments)
+    assert done.exit_code == 0
+    assert done.stderr == f"{tmp_path / 'a.csv'}:3: longer than the model reads; its end was left out\n"
+    done = call(*arguments, "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["source"].rpartition(":")[2], row["truncated"]) for row in rows] == [("2", False), ("3", True)]
+    assert done.stderr == ""
+
+
 def test_places_are_the_words_of_the_positions() -> None:
     """By hand: the summary « new hall » of « A new hall », whose second word is two pieces, copied from two."""
     explanation = Explanation(
@@ -173,6 +185,7 @@ def test_places_are_the_words_of_the_positions() -> None:
         ),
         words=(Word("new", 0, 1, 0.5, 0.2, ((1, 0.2),)), Word("hall", 1, 3, 0.4, 0.8, ((2, 0.5), (3, 0.3)))),
         log_prob=-1.0,
+        truncated=False,
     )
     new, hall = word_origins("A new hall", explanation)
     assert (new.text, new.is_copied, new.looked_at[0].text) == ("new", False, "A")
@@ -208,6 +221,8 @@ def test_colours_are_for_terminals_alone_and_not_against_ones_will(model: Path, 
         (["evaluate", "number.jsonl"], "number.jsonl:1: 'text' is a number, not text"),
         (["evaluate", "pairs.jsonl"], "No model is registered here"),
         (["explain", "pairs.jsonl"], 'expected a JSON object with a field "document"'),
+        (["explain", "other.csv"], "a table, not a text. Name the column of its documents with --documents."),
+        (["explain", "--documents", "body", "other.csv"], "other.csv: no column 'body'"),
         (["info"], "No model is registered here"),
         (["info", "models/none"], "models/none/model.json: not found"),
         (["info", "./models/summarizer"], "`make run` makes it; while one is under way it is missing"),

@@ -19,14 +19,16 @@ export function setUpBatch(modelName, search) {
     controller?.abort();
     controller = new AbortController();
     const { signal } = controller;
-    const rows = [];
+    const [rows, rejected] = [[], []]; // all, and those of them without a summary
     const [progress, status] = [$("progress"), $("batch-status")];
     $("batch-error").textContent = "";
-    $("batch-list").replaceChildren();
+    ["batch-list", "batch-rejected"].forEach((id) => $(id).replaceChildren());
     $("download").hidden = true;
     const [model, column, changes] = [modelName(), $("column").value, JSON.stringify(search())];
     const query = new URLSearchParams({ model, name: file.name, column, search: changes });
     const began = performance.now();
+    const numWritten = () => rows.length - rejected.length;
+    const leftOut = () => (rejected.length ? `; rows left out: ${rejected.length}` : "");
     try {
       status.textContent = `Sending ${file.name} …`;
       await stream(`api/batch?${query}`, file, (event) => {
@@ -35,33 +37,42 @@ export function setUpBatch(modelName, search) {
           return;
         }
         rows.push(event);
+        if (event.rejected) rejected.push(event);
         progress.value = rows.length;
-        status.textContent = `${rows.length} of ${progress.max} documents`;
-        if (rows.length <= MOST_SHOWN) {
-          const item = document.createElement("li");
-          const note = document.createElement("small");
-          note.textContent = event.document.length > MOST_CHARACTERS ? `${event.document.slice(0, MOST_CHARACTERS)} …` : event.document;
-          item.append(event.summary || "(empty)", note);
-          $("batch-list").append(item);
-        }
+        status.textContent = `${rows.length} of ${progress.max} rows${leftOut()}`;
+        show(event, event.rejected ? $("batch-rejected") : $("batch-list"));
       }, signal);
-      status.textContent = `${rows.length} documents in ${((performance.now() - began) / 1000).toFixed(1)} s`;
+      status.textContent = `${numWritten()} documents in ${((performance.now() - began) / 1000).toFixed(1)} s${leftOut()}`;
     } catch (error) {
-      if (signal.aborted) status.textContent = `Stopped after ${rows.length} documents.`;
+      if (signal !== controller.signal) return; // another file has taken this one's place
+      if (signal.aborted) status.textContent = `Stopped after ${numWritten()} documents${leftOut()}.`;
       else [status.textContent, $("batch-error").textContent] = ["", error.message];
     }
     $("stop").hidden = true;
-    if (rows.length) offer(file.name, rows);
+    if (rows.length) offer(file.name, rows, numWritten());
   }
 
-  function offer(name, rows) {
+  function show(row, list) {
+    if (list.children.length >= MOST_SHOWN) return;
+    const item = document.createElement("li");
+    if (row.rejected) {
+      item.textContent = `Line ${row.row}: ${row.rejected}`;
+    } else {
+      const note = document.createElement("small");
+      note.textContent = row.document.length > MOST_CHARACTERS ? `${row.document.slice(0, MOST_CHARACTERS)} …` : row.document;
+      item.append(row.summary || "(empty)", note);
+    }
+    list.append(item);
+  }
+
+  function offer(name, rows, numWritten) {
     if (address) URL.revokeObjectURL(address);
     const lines = rows.map((row) => JSON.stringify(row) + "\n");
     address = URL.createObjectURL(new Blob(lines, { type: "application/x-ndjson" }));
     const link = $("download");
     link.href = address;
     link.download = name.replace(/\.\w+$/, "") + ".summaries.jsonl";
-    link.textContent = `Download ${rows.length} summaries`;
+    link.textContent = `Download ${numWritten} summaries`;
     link.hidden = false;
   }
 }

@@ -1,11 +1,11 @@
 // Champion and challenger side by side, without their names until there is a vote.
 
 import { post, stream } from "./server.js";
-import { showPlainWords } from "./words.js";
+import { remarks, showPlainWords } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
-function side(title, answer) {
+function side(title, answer, model) {
   const made = document.createElement("div");
   made.className = "side";
   const heading = document.createElement("h3");
@@ -13,25 +13,34 @@ function side(title, answer) {
   const words = document.createElement("div");
   words.className = "summary";
   showPlainWords(words, answer.explanation.words);
-  made.append(heading, words);
+  const note = document.createElement("p");
+  note.className = "note";
+  note.textContent = remarks(answer, model).join(" ");
+  made.append(heading, words, note);
   return made;
 }
 
-// `search` gives the changes to a model's own settings.
-export async function compare(text, search) {
+// `models` says by name what is known of each; `search` gives the changes to a model's own settings.
+export async function compare(text, models, search) {
   const names = ["champion", "challenger"];
   const answers = {};
   $("voted").textContent = "Writing …";
   [$("sides"), $("ballot")].forEach((part) => part.replaceChildren());
   $("comparison").hidden = false;
-  for (const model of names) {
-    await stream("api/summarize", { document: text, model, search: search(model) }, (event) => {
-      if (event.summaries) answers[model] = event;
-    });
+  try {
+    for (const model of names) {
+      await stream("api/summarize", { document: text, model, search: search(model) }, (event) => {
+        if (event.summaries) answers[model] = event;
+      });
+    }
+  } catch (error) {
+    $("comparison").hidden = true;
+    $("voted").textContent = "";
+    throw error;
   }
   if (Math.random() < 0.5) names.reverse();
   const [left, right] = names;
-  const sides = [side("Left", answers[left]), side("Right", answers[right])];
+  const sides = [side("Left", answers[left], models[left]), side("Right", answers[right], models[right])];
   $("sides").replaceChildren(...sides);
   $("voted").textContent = "";
   const choices = { "Left is better": left, "Right is better": right, "Both are good": "both", Neither: "neither" };

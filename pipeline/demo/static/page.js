@@ -5,7 +5,7 @@ import { compare } from "./compare.js";
 import { acceptFiles, textOf } from "./files.js";
 import { heatMap } from "./map.js";
 import { get, post, stream } from "./server.js";
-import { attentionOf, describe, point, showDocument, showWords, sourcesOf, tint } from "./words.js";
+import { attentionOf, describe, point, remarks, showDocument, showWords, sourcesOf, tint } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const EXAMPLE =
@@ -73,11 +73,10 @@ async function summarize() {
   $("go").disabled = false;
 }
 
-function showAnswer({ summaries, truncated, foreign, seconds, explanation: ofBest }) {
-  const cut = truncated ? ` The model reads the first ${models[asked.model].max_source_tokens} pieces; what follows was not read.` : "";
-  const strange = foreign ? " The text looks like a language or script that the model did not learn: expect no useful summary." : "";
+function showAnswer(answer) {
+  const { summaries, seconds, explanation: ofBest } = answer;
   $("writing").textContent = "";
-  $("status").textContent = `Written in ${seconds.toFixed(2)} s.${cut}${strange}`;
+  $("status").textContent = [`Written in ${seconds.toFixed(2)} s.`, ...remarks(answer, models[asked.model])].join(" ");
   const list = document.createElement("ol");
   const buttons = summaries.map(({ text, score, ids }, place) => {
     const [item, button, note] = ["li", "button", "small"].map((tag) => document.createElement(tag));
@@ -183,7 +182,7 @@ $("compare").addEventListener("click", async () => {
   $("error").textContent = "";
   $("compare").disabled = true;
   $("hint").hidden = true;
-  await compare($("document").value, search).catch(fail);
+  await compare($("document").value, models, search).catch(fail);
   $("compare").disabled = false;
 });
 acceptFiles($("form"), $("file"), async (file) => {

@@ -107,3 +107,11 @@ export function describe(word, explanation) {
   const from = places.length ? `; from ${places.join(", ")}` : word.in_document ? "" : "; its pieces do not stand in the document";
   return `${word.text}: ${share}, probability ${percent(word.probability)}${from}.`;
 }
+
+// What a person should know of an answer besides the summary, in sentences.
+export function remarks({ truncated, foreign }, { max_source_tokens: mostRead }) {
+  const found = [];
+  if (truncated) found.push(`The model reads the first ${mostRead} pieces; what follows was not read.`);
+  if (foreign) found.push("The text looks like a language or script that the model did not learn: expect no useful summary.");
+  return found;
+}

@@ -1,5 +1,6 @@
 """The lines of text files, compressed or not, with errors that name file and line."""
 
+import codecs
 import gzip
 import io
 import lzma
@@ -14,6 +15,15 @@ from seq2sum.errors import UserError
 
 # A longer line is a file of another kind (one JSON array, say) or an open quote: reading on would fill the memory.
 MAX_LINE_BYTES = 64 * 2**20
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def utf_16_problem(beginning: bytes) -> str | None:
+    """What is wrong, and the mend, if a file begins with the byte order mark of UTF-16."""
+    if not beginning.startswith(_UTF_16):
+        return None
+    return "UTF-16, by its first bytes, not UTF-8. Save it as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8."
 
 
 def compression_of(path: Path) -> str:
@@ -47,7 +57,7 @@ def lines_of(path: Path) -> Iterator[str]:
 def lines_and_problems(path: Path) -> Iterator[tuple[str, str | None]]:
     """Like :func:`lines_of`, but tells what is wrong with a line, and the mend, beside what can be read of it.
 
-    Raises UserError for a file that is damaged or cut short.
+    Raises UserError for a file that is damaged, cut short or in UTF-16.
     """
     number = 0
     with _open(path) as stream:
@@ -69,6 +79,8 @@ def lines_and_problems(path: Path) -> Iterator[tuple[str, str | None]]:
                 ) from error
             if not line:
                 return
+            if number == 1 and (problem := utf_16_problem(line)):
+                raise UserError(f"{path}: {problem}")
             if is_long:
                 yield (
                     "",

@@ -27,10 +27,15 @@ MOST_OF_SETTING = {
 
 def check_documents(documents: Sequence[object]) -> list[str]:
     """The documents, as they are. Raises UserError that names the first row that is none, and never quotes a text."""
-    most_rows = whole_number(*MAX_ROWS)
-    if len(documents) > most_rows:
-        raise UserError(f"{len(documents):,} rows; at most {most_rows:,} at a time ({MAX_ROWS[0]}). Send parts.")
+    check_num_rows(len(documents))
     return [check_document(document, f"Row {row}: ") for row, document in enumerate(documents)]
+
+
+def check_num_rows(num_rows: int) -> None:
+    """Raises UserError if these are more rows than are taken at a time."""
+    most_rows = whole_number(*MAX_ROWS)
+    if num_rows > most_rows:
+        raise UserError(f"{num_rows:,} rows; at most {most_rows:,} at a time ({MAX_ROWS[0]}). Send parts.")
 
 
 def check_document(document: object, where: str = "") -> str:

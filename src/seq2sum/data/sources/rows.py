@@ -3,6 +3,8 @@
 Every reader streams. It yields the number of each row, by which a person can find it, and the row's fields:
 for JSON Lines and for CSV and TSV the line on which the row begins, for Parquet the row; all count from 1.
 
+A .csv file without a comma in its first line has semicolons or tabs, whichever that line holds.
+
 Bad input raises UserError with the file, the line or row, and the mend; :func:`rows_and_problems` reads on after a row
 that is bad.
 """
@@ -36,6 +38,7 @@ RowsAndProblems = Iterator[tuple[int, dict[str, Any] | BadRow]]
 _Lines = Iterator[tuple[str, str | None]]
 
 _BATCH_ROWS = 256
+_LINE_ENDS = "Its line ends are carriage returns alone, of an old Mac, say: convert them with tr '\\r' '\\n'."
 
 
 def read_rows(path: Path, columns: Sequence[str] | None) -> Rows:
@@ -97,7 +100,8 @@ def _read_jsonl(lines: _Lines, path: Path, columns: Sequence[str] | None) -> Row
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            yield number, BadRow(f"not JSON: {error}. Write one JSON object a line.")
+            mend = _LINE_ENDS if "\r" in line.rstrip() else "Write one JSON object a line."
+            yield number, BadRow(f"not JSON: {error}. {mend}")
             continue
         if not isinstance(row, dict):
             yield number, BadRow(f"{describe_kind(row)} where a JSON object of columns is expected.")
@@ -148,8 +152,8 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | B
         except StopIteration:
             return
         except csv.Error as error:
-            mend = "Double the quotes inside a quoted field and close it, or write JSON Lines."
-            yield number, BadRow(f"{error}. {mend}", "in the row that begins on line")
+            _, problem = source.taken[0]
+            yield number, BadRow(problem) if problem else _broken(error)
             source.end(1)
             continue
         if problem := source.problem:
@@ -159,7 +163,25 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | B
         source.end(len(source.taken))
 
 
-def _read_csv(lines: _Lines, path: Path, columns: Sequence[str] | None, delimiter: str = ",") -> RowsAndProblems:
+def _broken(error: csv.Error) -> BadRow:
+    if "new-line character" in str(error):
+        return BadRow(f"a carriage return without a line feed, outside quotes. {_LINE_ENDS}")
+    mend = "Double the quotes inside a quoted field and close it, or write JSON Lines."
+    return BadRow(f"{error}. {mend}", "in the row that begins on line")
+
+
+def _read_csv(lines: _Lines, path: Path, columns: Sequence[str] | None) -> RowsAndProblems:
+    first = list(itertools.islice(lines, 1))
+    # Excel writes semicolons where numbers have a decimal comma.
+    delimiter = next((known for known in ",;\t" if first and known in first[0][0]), ",")
+    yield from _read_delimited(itertools.chain(first, lines), path, columns, delimiter)
+
+
+def _read_tsv(lines: _Lines, path: Path, columns: Sequence[str] | None) -> RowsAndProblems:
+    yield from _read_delimited(lines, path, columns, "\t")
+
+
+def _read_delimited(lines: _Lines, path: Path, columns: Sequence[str] | None, delimiter: str) -> RowsAndProblems:
     records = _records(lines, delimiter)
     number, header = next(records, (1, []))
     if isinstance(header, BadRow):
@@ -177,10 +199,6 @@ def _read_csv(lines: _Lines, path: Path, columns: Sequence[str] | None, delimite
         else:
             counts = f"{len(record)} fields where the header has {len(header)}"
             yield number, BadRow(f"{counts}. Put quotes around fields that hold a delimiter or a line break.")
-
-
-def _read_tsv(lines: _Lines, path: Path, columns: Sequence[str] | None) -> RowsAndProblems:
-    return _read_csv(lines, path, columns, delimiter="\t")
 
 
 _READERS: dict[str, Callable[..., RowsAndProblems]] = {".jsonl": _read_jsonl, ".csv": _read_csv, ".tsv": _read_tsv}
