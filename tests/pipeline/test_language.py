@@ -1,8 +1,10 @@
-"""Texts in other languages, told by a version whose own documents are this project's pages."""
+"""Texts in other languages, told by a version whose own documents are the pages that Python has of its language."""
 
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
+from pydoc_data.topics import topics
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -39,15 +41,15 @@ ENGLISH = (
 )
 
 
-def paragraphs(pages: list[Path]) -> list[str]:
-    texts = [text for page in pages for text in re.split(r"\n\s*\n", page.read_text(encoding="utf-8"))]
+def paragraphs(pages: Iterable[str]) -> list[str]:
+    texts = [text for page in pages for text in re.split(r"\n\s*\n", page)]
     return [text for text in texts if len(words(text)) >= 20 and not any(mark in text for mark in ("```", "|", "→"))]
 
 
 @pytest.fixture(scope="module")
 def version(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model folder of a version, with the profile of its documents beside it."""
-    documents = paragraphs(sorted((ROOT / "docs").glob("*.md")))
+    documents = paragraphs(topics.values())
     tokenizer = Tokenizer.train(documents, vocab_size=3000, min_frequency=2)
     folder = tmp_path_factory.mktemp("version") / "summarizer"
     save_model(folder, SummarizerModel(tiny_params(), tokenizer.vocab_size), tokenizer, max_source_tokens=500)
@@ -82,7 +84,8 @@ def test_it_is_told_once_for_all_of_them(version: Path) -> None:
 def test_other_texts_of_its_language_short_ones_and_models_without_a_record_are_not(
     version: Path, tmp_path: Path
 ) -> None:
-    others = paragraphs([ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md"])
+    pages = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "ARCHITECTURE.md"]
+    others = paragraphs(page.read_text(encoding="utf-8") for page in pages)
     assert len(others) > 40
     assert "language" not in summarize(version, [ENGLISH, *others]).stderr
     assert summarize(version, [FOREIGN["German"].split(",")[0]]).stderr == ""
