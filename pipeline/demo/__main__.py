@@ -63,7 +63,8 @@ def _require_free(host: str, port: int) -> None:
     try:
         socket.create_server((host, port)).close()
     except OSError as error:
-        raise UserError(f"{host}:{port}: {error.strerror}. Name another port with --port.") from error
+        mend = "Name another port with --port, as in `make demo ARGS='--port 7861'`."
+        raise UserError(f"{host}:{port}: {error.strerror}. {mend}") from error
 
 
 if __name__ == "__main__":

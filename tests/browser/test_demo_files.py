@@ -21,7 +21,7 @@ Picture = Callable[[str], None]
 def test_a_batch_shows_progress_and_can_be_downloaded(
     page: Chrome, served: Served, downloads: Path, tmp_path: Path, picture: Picture, width: str
 ) -> None:
-    documents = [f"Boat {number} comes back at noon." for number in range(20)]
+    documents = [f"Boat {number} comes back at noon." for number in range(25)]
     file = tmp_path / f"boats-{width}.jsonl"
     file.write_text("".join(json.dumps({"text": document}) + "\n" for document in documents))
     wait(page, lambda _: page.execute_script("return document.getElementById('model').options.length"))
@@ -41,6 +41,8 @@ def test_a_batch_shows_progress_and_can_be_downloaded(
     assert shares == sorted(shares)
     assert shares[-1] == 1
     assert any(0 < share < 1 for share in shares)
+    assert len(page.find_elements(By.CSS_SELECTOR, "#batch-list li")) == 20
+    assert "the first 20 stand below, all in the download" in get(page, "#batch-status").text
     picture("batch")
     get(page, "#download").click()
     written = downloads / f"boats-{width}.summaries.jsonl"

@@ -221,6 +221,20 @@ def test_a_comparison_that_fails_leaves_nothing_and_one_of_a_long_text_says_what
     assert ["reads the first 60 pieces; what follows was not read" in side.text for side in sides] == [True, True]
 
 
+def test_a_map_wider_than_the_screen_begins_where_it_is_darkest(page: Chrome) -> None:
+    summarize(page, TEXT * 2)
+    wait(page, lambda _: page.find_elements(By.CSS_SELECTOR, "#attention-map canvas"))
+    left, right, darkest, width = page.execute_script("""
+        const canvas = document.querySelector('#attention-map canvas'), scroll = canvas.parentElement;
+        const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        let darkest = 0;
+        for (let place = 0; place < data.length; place += 4) if (data[place] < data[darkest]) darkest = place;
+        return [scroll.scrollLeft, scroll.scrollLeft + scroll.clientWidth, (darkest / 4) % canvas.width, canvas.width];
+    """)
+    assert left <= darkest < right
+    assert (right - left < width) == (page.get_window_size()["width"] < 600)
+
+
 def test_the_gates_of_either_direction_can_be_chosen(page: Chrome, served: Served) -> None:
     summarize(page)
     Select(get(page, "#gate")).select_by_visible_text("output")

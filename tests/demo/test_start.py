@@ -44,5 +44,5 @@ def test_a_port_that_is_taken_is_told_before_anything_is_loaded(
         assert start(port=port, model=tmp_path / "none", challenger=None) == 2
     told = capsys.readouterr()
     assert f"127.0.0.1:{port}: Address already in use" in told.err
-    assert "Name another port with --port." in told.err
+    assert "Name another port with --port, as in `make demo" in told.err
     assert "Open" not in told.out

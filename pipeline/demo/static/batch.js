@@ -42,7 +42,8 @@ export function setUpBatch(modelName, search) {
         status.textContent = `${rows.length} of ${progress.max} rows${leftOut()}`;
         show(event, event.rejected ? $("batch-rejected") : $("batch-list"));
       }, signal);
-      status.textContent = `${numWritten()} documents in ${((performance.now() - began) / 1000).toFixed(1)} s${leftOut()}`;
+      const shown = numWritten() > MOST_SHOWN ? `; the first ${MOST_SHOWN} stand below, all in the download` : "";
+      status.textContent = `${numWritten()} documents in ${((performance.now() - began) / 1000).toFixed(1)} s${leftOut()}${shown}`;
     } catch (error) {
       if (signal !== controller.signal) return; // another file has taken this one's place
       if (signal.aborted) status.textContent = `Stopped after ${numWritten()} documents${leftOut()}.`;

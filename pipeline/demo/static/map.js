@@ -1,7 +1,7 @@
 // A heat map on a canvas, for the pointer and for arrow keys.
 
-// `values` is row-major with 0 to 1. `tell(row, column)` gives the words for a cell; `onCell(row, column)` hears where one points.
-export function heatMap(container, { label, rows, numColumns, rowHeight, values, tell, onCell = () => {} }) {
+// `values` is row-major with 0 to 1; `atDarkest` begins where they are largest. `tell(row, column)` gives the words for a cell; `onCell(row, column)` hears where one points.
+export function heatMap(container, { label, rows, numColumns, rowHeight, values, atDarkest = false, tell, onCell = () => {} }) {
   const numRows = values.length / numColumns;
   const width = Math.max(4, Math.min(24, Math.floor((container.clientWidth - 140) / numColumns)));
   container.className = "map";
@@ -61,4 +61,8 @@ export function heatMap(container, { label, rows, numColumns, rowHeight, values,
     move(row + step[0], column + step[1]);
   });
   draw();
+  if (atDarkest) {
+    const darkest = values.reduce((best, value, place) => (value > values[best] ? place : best), 0);
+    scroll.scrollLeft = ((darkest % numColumns) + 0.5) * width - scroll.clientWidth / 2;
+  }
 }

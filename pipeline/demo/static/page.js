@@ -121,6 +121,7 @@ function showExplanation(found) {
     numColumns,
     rowHeight: 20,
     values: found.attention.flat().map((weight) => weight / most),
+    atDarkest: true,
     tell: (row, column) =>
       `“${found.pieces[row].text.trim()}” looked at “${found.source_pieces[column].trim()}”: ${(100 * found.attention[row][column]).toFixed(1)} %`,
     onCell: (_, column) => point($("text"), column),
