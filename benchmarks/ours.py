@@ -102,7 +102,9 @@ def decode(size: Size, precision: torch.dtype, folder: Path) -> dict[str, Any]:
     model = SummarizerModel(network(size), size.vocab_size)
     summarizer = Summarizer(model, _Words(size.vocab_size), size.max_source, None)
     length = size.mean_target
+    # A plain beam, as the peers'.
     update = {"beam_size": 4, "min_tokens": length, "max_tokens": length, "risk_samples": 0, "length_penalty": 1.0}
+    update |= {"block_ngrams": 0, "source_support": False}
     search = load_params(paths.PARAMS).evaluate.search.model_copy(update=update)
     documents = (folder / "decode.src").read_text().splitlines()
     with autocast(device, precision):

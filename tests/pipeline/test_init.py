@@ -293,6 +293,13 @@ def test_short_documents_and_other_scripts_are_noticed() -> None:
     cyrillic = Corpus(30_000, ["Новый мост открыт для всех жителей города и гостей"] * 9, ["Новый мост"] * 9)
     assert chosen(cyrillic)["evaluate.rouge.tokenizer"] == "unicode"
     assert chosen(cyrillic)["evaluate.search.risk_tokenizer"] == "unicode"
+
+
+def test_names_are_guarded_where_capitals_tell_them() -> None:
+    english = "The town council of Whitby met on Monday to hear what the old bridge across the river would cost."
+    german = "Am Montag beriet der Stadtrat von Whitby, was die alte Brücke über den Fluss die Bürger kosten würde."
+    for text, is_guarded in ((english, True), (german, False)):
+        assert chosen(Corpus(30_000, [text] * 9, ["Brücke"] * 9))["evaluate.search.source_support"] == is_guarded
     assert chosen(corpus(30_000))["evaluate.rouge.tokenizer"] == "rouge"
 
 
