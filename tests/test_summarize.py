@@ -52,6 +52,12 @@ def test_summaries_come_in_order_and_do_not_depend_on_their_neighbours(folder):
     together = summarizer.summarize(TEXTS, SEARCH)
     alone = [summarizer.summarize([text], SEARCH)[0] for text in TEXTS]
     assert [summary.text for summary in together] == [summary.text for summary in alone]
+    # With all that is said of one document alone, and documents that are done at different steps.
+    guarded = changed(source_support=True, block_ngrams=2, min_tokens=1, max_tokens=12)
+    texts = [*TEXTS, "Route 66 was closed in May 1985.", "In May Quebec counted 12,500 boats."]
+    together_guarded = [summary.text for summary in summarizer.summarize(texts, guarded)]
+    assert together_guarded == [summarizer.summarize([text], guarded)[0].text for text in texts]
+    assert len({len(text) for text in together_guarded}) > 1
     for one, other in zip(together, alone, strict=True):
         assert one.score == pytest.approx(other.score, abs=1e-4)
     assert len({summary.text for summary in together}) > 1
@@ -146,6 +152,25 @@ def test_a_way_on_is_found_where_blocking_every_repetition_leaves_none(folder):
         TEXTS[:1], changed(beam_size=1, block_ngrams=1, min_tokens=num_pieces, max_tokens=num_pieces)
     )
     assert len(summary.ids) == num_pieces
+
+
+def test_of_several_documents_the_stuck_one_alone_is_searched_anew(folder, monkeypatch):
+    summarizer = Summarizer.load(folder)
+    search = changed(block_ngrams=2, min_tokens=4, max_tokens=6)
+    expected = [summary.text for summary in summarizer.summarize(TEXTS, search)]
+    find, asked = summarizer._search, []
+
+    def find_none_for_the_second(texts, *arguments, **options):
+        asked.append(list(texts))
+        found = find(texts, *arguments, **options)
+        return [[] if text == TEXTS[1] and len(asked) == 1 else one for text, one in zip(texts, found, strict=True)]
+
+    monkeypatch.setattr(summarizer, "_search", find_none_for_the_second)
+    found = [summary.text for summary in summarizer.summarize(TEXTS, search)]
+    assert asked[1] == [TEXTS[1]]
+    loose = search.model_copy(update={"block_ngrams": 0})
+    monkeypatch.setattr(summarizer, "_search", find)
+    assert found == [expected[0], summarizer.summarize(TEXTS[1:2], loose)[0].text, *expected[2:]]
 
 
 @settings(max_examples=20)

@@ -79,12 +79,15 @@ def bonus_for_threes(state):
     return -0.7 / (1 + (state.read[:, :, 1:] == 3).sum(dim=2).float())
 
 
-def every_hypothesis(table, max_tokens, min_tokens, alpha, is_constrained, has_bonus):
+def every_hypothesis(table, max_tokens, min_tokens, alpha, is_constrained, has_bonus, block):
     """All that may be chosen in pieces 2, 3, 4 with their scores, best first."""
     every = []
     for length in range(min_tokens, max_tokens + 1):
         for ids in itertools.product([2, 3, 4], repeat=length):
             if is_constrained and (2, 2) in itertools.pairwise(ids):
+                continue
+            ngrams = [ids[start : start + block] for start in range(length - block + 1)] if block else []
+            if len(set(ngrams)) < len(ngrams):
                 continue
             log_prob = sum(table[a, b].log().item() for a, b in itertools.pairwise([BEGIN, *ids, END]))
             bonus = -0.7 / (1 + ids.count(3)) if has_bonus else 0.0
@@ -99,25 +102,31 @@ def every_hypothesis(table, max_tokens, min_tokens, alpha, is_constrained, has_b
     min_tokens=st.integers(0, 2),
     is_constrained=st.booleans(),
     has_bonus=st.booleans(),
-    num_best=st.integers(1, 8),
+    block=st.integers(0, 3),
+    num_best=st.sampled_from([1, 2, 8, 130]),
 )
-def test_a_wide_beam_equals_brute_force(seed, alpha, min_tokens, is_constrained, has_bonus, num_best):
+def test_a_wide_beam_equals_brute_force(seed, alpha, min_tokens, is_constrained, has_bonus, block, num_best):
     (table,) = random_tables(1, 5, seed)
-    every = every_hypothesis(table, 3, min_tokens, alpha, is_constrained, has_bonus)
+    every = every_hypothesis(table, 4, min_tokens, alpha, is_constrained, has_bonus, block)
 
     (found,) = search(
         table[None],
         constraints=[never_reads_twice] if is_constrained else [],
         end_bonus=bonus_for_threes if has_bonus else None,
         num_best=num_best,
-        beam_size=50,
+        beam_size=130,
+        block_ngrams=block,
         length_penalty=alpha,
         min_tokens=min_tokens,
-        max_tokens=3,
+        max_tokens=4,
     )
 
-    assert [hypothesis.ids for hypothesis in found[:num_best]] == [ids for _, ids in every[:num_best]]
+    # Of some, such as 3 2 3 3 and 3 3 2 3, the scores are the same.
+    best = [score for score, _ in every[:num_best]]
+    assert [hypothesis.score for hypothesis in found[:num_best]] == pytest.approx(best, abs=1e-5)
     assert len({tuple(hypothesis.ids) for hypothesis in found}) == len(found)
+    if num_best > len(every):
+        assert {tuple(hypothesis.ids) for hypothesis in found} == {tuple(ids) for _, ids in every}
     scores = {tuple(ids): score for score, ids in every}
     for hypothesis in found:
         assert hypothesis.score == pytest.approx(scores[tuple(hypothesis.ids)], abs=1e-5)

@@ -128,3 +128,12 @@ def test_a_claim_is_not_begun_without_the_pieces_to_complete_it():
         ((best, *_),) = summarize(writes(summary), ["for Szczepanski"], max_tokens=max_tokens, beam_size=1)
         written = TOKENIZER.decode(best.ids)
         assert (written == summary) == ("S" in written) == (max_tokens == num_pieces)
+
+
+def test_a_document_is_told_by_its_place_in_the_search_after_others_have_left_it() -> None:
+    begun = torch.tensor([[TOKENIZER.encode("an iPhone")]])  # of which the first document knows nothing
+    left, alone = torch.zeros(1, 1, TOKENIZER.vocab_size), torch.zeros(1, 1, TOKENIZER.vocab_size)
+    SourceSupport(TABLE, TEXTS[:2], 12)(left, begun, torch.tensor([1]))
+    SourceSupport(TABLE, TEXTS[1:2], 12)(alone, begun, torch.tensor([0]))
+    assert torch.equal(left, alone)
+    assert not torch.equal(left[0, 0], torch.zeros(TOKENIZER.vocab_size))

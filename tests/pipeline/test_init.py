@@ -295,12 +295,11 @@ def test_short_documents_and_other_scripts_are_noticed() -> None:
     assert chosen(cyrillic)["evaluate.search.risk_tokenizer"] == "unicode"
 
 
-def test_names_are_guarded_where_capitals_tell_them() -> None:
-    english = "The town council of Whitby met on Monday to hear what the old bridge across the river would cost."
-    german = "Am Montag beriet der Stadtrat von Whitby, was die alte Brücke über den Fluss die Bürger kosten würde."
-    for text, is_guarded in ((english, True), (german, False)):
-        assert chosen(Corpus(30_000, [text] * 9, ["Brücke"] * 9))["evaluate.search.source_support"] == is_guarded
-    assert chosen(corpus(30_000))["evaluate.rouge.tokenizer"] == "rouge"
+def test_names_are_guarded_where_summaries_take_theirs_from_the_documents() -> None:
+    document = "The town council of Whitby met on Monday to hear what the old bridge across the river would cost."
+    for summary, is_guarded in (("Whitby hears what a bridge costs", True), ("Whitby Weighs Its Bridge", False)):
+        of = Corpus(30_000, [document] * 9, [summary] * 9)
+        assert chosen(of)["evaluate.search.source_support"] == is_guarded
 
 
 def test_the_time_estimate_is_that_of_the_measured_runs() -> None:
