@@ -1,7 +1,7 @@
 """Keeps the scores of the evaluation that stands in reports/ as a row of benchmarks/quality.json.
 
-``python -m benchmarks.quality CORPUS PRESET`` after ``dvc repro``; a row of the same corpus, preset, seed and changed
-params gives way.
+``python -m benchmarks.quality CORPUS PRESET`` after ``dvc repro``; a row of the same corpus, preset, seed, search
+and changed params gives way.
 """
 
 import argparse
@@ -41,8 +41,10 @@ def row(corpus: str, preset: str) -> dict[str, Any]:
         "machine": {key: machine[key] for key in ("cpu", "cpu_cores", "threads", "gpu")},
         "torch": importlib.metadata.version("torch"),
         "git_sha": lineage.code_tags()["git_sha"],
-        "command": f"make preset PRESET={preset} && make run",
+        "command": f"make preset PRESET={preset}, the corpus and changed_params in params.yaml, make run",
         "changed_params": changed_params(preset),
+        # In full: a commit may change a default.
+        "search": load_params(paths.PARAMS).evaluate.search.model_dump(),
     }
 
 
@@ -66,7 +68,7 @@ def main() -> None:
     arguments = parser.parse_args()
     new = row(arguments.corpus, arguments.preset)
     rows = json.loads(ROWS.read_bytes()) if ROWS.exists() else []
-    identity = ("corpus", "preset", "seed", "changed_params")
+    identity = ("corpus", "preset", "seed", "changed_params", "search")
     kept = [old for old in rows if any(old[key] != new[key] for key in identity)]
     write_json(ROWS, sorted([*kept, new], key=lambda one: [str(one[key]) for key in identity]))
     print(f"{ROWS}: {len(kept) + 1} rows")
