@@ -13,7 +13,6 @@ import numpy as np
 
 from seq2sum.config import PromoteParams, RougeParams
 from seq2sum.data.overlap import words
-from seq2sum.data.support import ordinary_words, unsupported_claims
 from seq2sum.data.tokenizer import Tokenizer
 from seq2sum.evaluation.rouge import unread_share
 from seq2sum.evaluation.verdict import ENOUGH_PAIRS, MUCH_UNREAD
@@ -38,8 +37,6 @@ MOST_SOURCE_TOKENS, MOST_TARGET_TOKENS = 800, 200
 # Passes over the pairs: more gains nothing on a small corpus (early stopping ends there), fewer leave something.
 SMALL_PASSES, LARGE_PASSES = 20, 5
 LEAST_STEPS, SMALL_MOST_STEPS, LARGE_MOST_STEPS = 400, 2_500, 6_000
-# The default corpus has 0.26, titles in Title Case 0.5 to 0.7.
-MUCH_UNSUPPORTED = 0.4
 # What a step of the reward phase costs, in steps of the others.
 REWARD_STEP = 8
 # Enough to see everything run once, whatever the corpus.
@@ -103,7 +100,7 @@ def choices(corpus: Corpus, batch_tokens: int) -> list[Choice]:
         Choice(key, target.value, "as encode.max_target_tokens")
         for key in ("train.reward.max_tokens", "evaluate.search.max_tokens")
     ]
-    return [*found, *_script(corpus.summaries), _support(corpus, tokenizer)]
+    return found + list(_script(corpus.summaries))
 
 
 def for_trial(chosen: Sequence[Choice]) -> list[Choice]:
@@ -206,18 +203,6 @@ def _script(summaries: Sequence[str]) -> Iterator[Choice]:
     reason = f"ROUGE's own tokenizer sees nothing in {unread:.0%} of the summaries' words"
     for key in ("evaluate.search.risk_tokenizer", "evaluate.rouge.tokenizer", "train.reward.tokenizer"):
         yield Choice(key, "unicode" if unread > MUCH_UNREAD else "rouge", reason)
-
-
-def _support(corpus: Corpus, tokenizer: Tokenizer) -> Choice:
-    """The guard against invented names and numbers, unless many summaries would be written otherwise for it.
-
-    Such are those in Title Case, and those of languages that give every noun a capital.
-    """
-    ordinary = ordinary_words(tokenizer.piece_bytes())
-    pairs = zip(corpus.summaries, corpus.documents, strict=True)
-    share = float(np.mean([bool(unsupported_claims(summary, text, ordinary)) for summary, text in pairs]))
-    reason = f"{share:.0%} of the summaries have a number or a capitalised word that their document lacks"
-    return Choice("evaluate.search.source_support", share < MUCH_UNSUPPORTED, reason)
 
 
 def warnings(corpus: Corpus) -> list[str]:

@@ -295,13 +295,6 @@ def test_short_documents_and_other_scripts_are_noticed() -> None:
     assert chosen(cyrillic)["evaluate.search.risk_tokenizer"] == "unicode"
 
 
-def test_names_are_guarded_where_summaries_take_theirs_from_the_documents() -> None:
-    document = "The town council of Whitby met on Monday to hear what the old bridge across the river would cost."
-    for summary, is_guarded in (("Whitby hears what a bridge costs", True), ("Whitby Weighs Its Bridge", False)):
-        of = Corpus(30_000, [document] * 9, [summary] * 9)
-        assert chosen(of)["evaluate.search.source_support"] == is_guarded
-
-
 def test_the_time_estimate_is_that_of_the_measured_runs() -> None:
     """Of both presets on the default corpus in benchmarks/quality.json, within a third."""
     rows = json.loads((ROOT / "benchmarks/quality.json").read_text(encoding="utf-8"))
