@@ -97,9 +97,8 @@ def back_up_and_restore(shell: Shell, server: Path) -> None:
     address = old["STORE"].removesuffix("mlflow").replace("postgresql:", "postgresql+psycopg:") + "restored_"
     for name in ("mlflow", "prefect"):
         (server / f"restored_{name}").mkdir()
-    password = old["MLFLOW_TRACKING_PASSWORD"]
     with contextlib.ExitStack() as parts:
-        mlflow = MlflowServer(server / "restored_mlflow", f"{address}mlflow", f"s3://{RESTORED}", password, old)
+        mlflow = MlflowServer(server / "restored_mlflow", f"{address}mlflow", f"s3://{RESTORED}", own=old)
         parts.callback(mlflow.kill)
         prefect = PrefectServer(server / "restored_prefect", f"{address.replace('psycopg', 'asyncpg')}prefect")
         parts.callback(prefect.kill)

@@ -29,17 +29,17 @@ from tests.servers import (
 
 
 @contextlib.contextmanager
-def stack(project: Path, server: Path, settings: Mapping[str, str]) -> Iterator[dict[str, str]]:
+def stack(project: Path, server: Path, settings: Mapping[str, str], password: str = "") -> Iterator[dict[str, str]]:
     """Runs all parts, logs in ``server``, workers in ``project`` with ``settings``; the environment of clients.
 
-    STORE is the address of MLflow's database; Prefect's is its neighbour.
+    STORE is the address of MLflow's database; Prefect's is its neighbour. MLflow asks for the ``password`` where there
+    is one, which costs it a tenth of a second of CPU in every request: on two cores half of a demonstration's time.
     """
     (server / "prefect").mkdir(parents=True)
     with contextlib.ExitStack() as parts:
         store = parts.enter_context(postgres(secrets.token_urlsafe(12)))
         endpoint = parts.enter_context(s3_store(server))
         s3 = {**S3_ENVIRONMENT, "MLFLOW_S3_ENDPOINT_URL": endpoint}
-        password = secrets.token_urlsafe(12)
         mlflow = MlflowServer(server, store, f"s3://{BUCKET}", password, s3)
         parts.callback(mlflow.kill)
         prefect = PrefectServer(server / "prefect", prefect_database(store))
@@ -47,7 +47,7 @@ def stack(project: Path, server: Path, settings: Mapping[str, str]) -> Iterator[
         environment = {
             **prefect.environment, **S3_ENVIRONMENT, "AWS_ENDPOINT_URL": endpoint,
             "MLFLOW_TRACKING_URI": mlflow.uri,
-            "MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": password,
+            **({"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": password} if password else {}),
             "STORE": store.replace("+psycopg", ""),
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
             # Ten seconds of waiting for each run would be most of a small run's time.
@@ -81,7 +81,8 @@ def main() -> None:
     """Ends with Ctrl-C."""
     server = Path(tempfile.mkdtemp(prefix="seq2sum-stack-")) / "server"
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with contextlib.suppress(KeyboardInterrupt), stack(ROOT, server, {}) as environment:
+    password = secrets.token_urlsafe(12)
+    with contextlib.suppress(KeyboardInterrupt), stack(ROOT, server, {}, password) as environment:
         print("\nlogs:", server)
         mlflow = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
         for name in ("PREFECT_API_URL", *mlflow, "AWS_ENDPOINT_URL", *S3_ENVIRONMENT):
