@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from pipeline.folders import Folder, open_folder
 from pipeline.profile import FIELDS, profile_columns, read_columns
+from seq2sum.data.sources.fields import describe_kind
 from seq2sum.data.sources.rows import BadRow, format_of, rows_and_problems
 from seq2sum.data.text_lines import lines_and_problems
 from seq2sum.drift import Profile
@@ -45,7 +46,7 @@ _SCHEMA = pa.schema(
 
 
 class Row(NamedTuple):
-    """A row of a file: the document, or why it is none."""
+    """A row of a file, by the line on which it begins (in Parquet the row): the document, or why it is none."""
 
     number: int
     document: str | None
@@ -96,7 +97,7 @@ def summarize_folder(
     made = set[str]()
     for name in names:
         with inputs.fetched(name) as file:
-            for start, rows in _chunks(_readable(_rows(file, column), name, damaged), chunk_rows):
+            for start, rows in _chunks(_readable(document_rows(file, column), name, damaged), chunk_rows):
                 chunk = f"{name}/{start:09d}.parquet"
                 made.add(chunk)
                 if chunk in there and _digest_in(outputs, chunk) == _digest_of(rows):
@@ -178,8 +179,11 @@ def version_of(address: str) -> str | None:
     return str(_record_in(target)["version"]) if target.exists(IDENTITY) else None
 
 
-def _rows(path: Path, column: str) -> Iterator[Row]:
-    """The rows of a file. One that can't be read is a bad row; a table that is damaged as a whole is an error."""
+def document_rows(path: Path, column: str) -> Iterator[Row]:
+    """The rows of a file, one that can't be read with the reason.
+
+    Raises UserError where a table is damaged as a whole or lacks the column.
+    """
     if format_of(path) == ".jsonl":
         yield from _json_rows(path, column)
     else:
@@ -199,14 +203,14 @@ def _json_rows(path: Path, column: str) -> Iterator[Row]:
             except (ValueError, RecursionError) as error:
                 yield Row(number, None, f"not JSON: {error}")
                 continue
-            if isinstance(fields, dict) and column in fields:
-                found = True
-                yield _checked(number, fields[column])
-            else:
-                others.update(fields if isinstance(fields, dict) else ())
-                yield Row(number, None, f"has no {column!r}")
+            if not isinstance(fields, dict):
+                yield Row(number, None, f"{describe_kind(fields)} where a JSON object of columns is expected.")
+                continue
+            found |= column in fields
+            others.update(fields)
+            yield _checked(number, fields.get(column))
     if others and not found:
-        raise UserError(f"{path}: no line has {column!r}. There are: {', '.join(map(repr, sorted(others)))}.")
+        raise UserError(f"{path}: no column {column!r}. There are: {', '.join(map(repr, sorted(others)))}.")
 
 
 def _checked(number: int, document: object) -> Row:

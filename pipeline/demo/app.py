@@ -12,7 +12,8 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from pipeline.demo.batch import Row, rows_of
+from pipeline.batch import Row
+from pipeline.demo.batch import rows_of
 from pipeline.demo.shown import Gate, ShownModel
 from pipeline.demo.stream import Send, lines_of
 from pipeline.demo.votes import Choice, Vote, Votes

@@ -1,24 +1,13 @@
 """The rows of a file that was dropped on the page."""
 
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path, PurePath
-from typing import NamedTuple
 
-from seq2sum.data.sources.rows import BadRow, rows_and_problems
+from pipeline.batch import Row, document_rows
 from seq2sum.errors import UserError
-from seq2sum.service.requests import check_document
 
 # Not the compressed ones that the reader knows too: a small upload could fill the memory.
 _SUFFIXES = (".jsonl", ".csv", ".tsv")
-
-
-class Row(NamedTuple):
-    """The line on which a row begins, counted from 1, and its document, or why it has none."""
-
-    number: int
-    document: str | None
-    rejected: str | None
 
 
 def rows_of(name: str, content: bytes, column: str) -> list[Row]:
@@ -33,20 +22,9 @@ def rows_of(name: str, content: bytes, column: str) -> list[Row]:
         path = Path(folder, f"upload{suffix}")
         path.write_bytes(content)
         try:
-            rows = list(_rows(path, column))
+            rows = list(document_rows(path, column))
         except UserError as error:
             raise UserError(str(error).replace(str(path), name)) from error
     if not rows:
         raise UserError(f"{name}: holds no rows. Choose another file, or write it again.")
     return rows
-
-
-def _rows(path: Path, column: str) -> Iterator[Row]:
-    for number, row in rows_and_problems(path, [column]):
-        if isinstance(row, BadRow):
-            yield Row(number, None, row.reason)
-            continue
-        try:
-            yield Row(number, check_document(row[column]), None)
-        except UserError as error:
-            yield Row(number, None, str(error))
