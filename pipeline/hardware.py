@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -9,6 +10,7 @@ import torch
 from seq2sum.environment import whole_number
 from seq2sum.errors import UserError
 
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 LARGEST_MMAP_THRESHOLD = 32 << 20  # glibc refuses more
 
@@ -19,6 +21,7 @@ def use_hardware() -> torch.device:
     Of several processes that torchrun started each takes a GPU, or its part of the threads. Raises UserError for a
     device that is not there or a bad number of threads.
     """
+    _arrange_large_blocks()
     name = os.environ.get("SEQ2SUM_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda":
         name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
@@ -37,7 +40,6 @@ def use_hardware() -> torch.device:
     os.environ.setdefault(
         "RAYON_NUM_THREADS", str(num_threads())
     )  # the tokenizer's threads, read when it is first used
-    _reuse_large_blocks()
     # oneDNN keeps the kernels of the last 1,024 shapes; batches hardly ever repeat one, so that only costs memory.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
     return device
@@ -72,10 +74,20 @@ def matrix_precision(precision: Literal["auto", "float32", "bfloat16"], device: 
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
 
 
-def _reuse_large_blocks() -> None:
-    """Lets glibc keep large freed blocks: handing them back makes every step pay for fresh, zeroed pages."""
+def _arrange_large_blocks() -> None:
+    """Says what becomes of large blocks that are freed; a step of training frees hundreds of MB.
+
+    Handing them back is what saves memory, but fresh pages have to be zeroed, 4 KiB with each fault. With huge ones, of
+    2 MiB, that is cheap. Where the kernel has none, glibc keeps the blocks, for a tenth more speed.
+    """
     libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):
-        libc.mallopt(M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
-        libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
-        libc.mallopt(M_TOP_PAD, 64 << 20)
+    if not hasattr(libc, "mallopt"):
+        return
+    if HUGE_PAGES.exists() and "[never]" not in HUGE_PAGES.read_text(encoding="ascii"):
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # PyTorch reads it when it first allocates
+        mmap_threshold, trim_threshold, top_pad = 8 << 20, 8 << 20, 1 << 20
+    else:
+        mmap_threshold, trim_threshold, top_pad = LARGEST_MMAP_THRESHOLD, 1 << 30, 64 << 20
+    libc.mallopt(M_MMAP_THRESHOLD, mmap_threshold)
+    libc.mallopt(M_TRIM_THRESHOLD, trim_threshold)
+    libc.mallopt(M_TOP_PAD, top_pad)

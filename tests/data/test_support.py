@@ -1,6 +1,8 @@
 import pytest
 
-from seq2sum.data.support import cased_words, ordinary_words, unsupported_claims
+from seq2sum.data.support import cased_words, ordinary_words, unsupported_claims, unsupported_share
+
+MUSEUM = "The Harbour Museum opens in 2024 with GTK displays. It shows 3 ships, and Anna Berg leads it."
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,22 @@ def test_an_ordinary_word_may_be_the_first_alone() -> None:
 def test_ordinary_are_whole_pieces_learnt_before_their_capitalised_form() -> None:
     pieces = [b"", b" boat", b" Anna", b" Boat", b" anna", b" sea", b"ferry", b" mp3", b" ", b" \xc3", b" Sun"]
     assert ordinary_words(pieces) == {"boat", "sea"}
+
+
+@pytest.mark.parametrize(
+    ("summary", "share"),
+    [
+        ("", 0.0),
+        ("a museum opens", 0.0),
+        ("Harbour Museum opens in 2024", 0.0),
+        ("Museum opens in 2025", 1.0),
+        ("the Harbour Museum of Oslo opens in 2025", 2 / 4),
+        ("harbour: gtk, 3 ships", 0.0),
+        # The capital that begins a sentence is none of a name; one within a word is.
+        ("Ships are shown. Visitors come.", 0.0),
+        ("OpenGL displays", 1.0),
+        ("3.5 ships", 1 / 2),
+    ],
+)
+def test_numbers_and_names_must_stand_in_the_document(summary: str, share: float) -> None:
+    assert unsupported_share(MUSEUM, summary) == pytest.approx(share)

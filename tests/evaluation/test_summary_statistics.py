@@ -27,6 +27,7 @@ def test_a_case_counted_by_hand() -> None:
             "repeated_1_grams": 3 / 7,
             "repeated_2_grams": 1 / 6,
             "repeated_3_grams": 0,
+            "unsupported": 0,
         }
     )
 
@@ -49,3 +50,8 @@ def test_each_system_has_its_own() -> None:
     assert [found[name]["novel_1_grams"] for name in systems] == [0, 1, 0]
     assert [found[name]["empty_share"] for name in systems] == [0, 0, 1]
     assert [found[name]["mean_words"] for name in systems] == [7, 1.5, 0]
+
+
+def test_numbers_and_names_that_the_document_lacks_are_told() -> None:
+    found = measure(["The Mill has 3 wheels", "Rhine and mill", "the river"], ["a", "b", "c"])
+    assert found["unsupported"] == pytest.approx((1 / 2 + 0 + 0) / 3)

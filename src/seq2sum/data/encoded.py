@@ -48,13 +48,18 @@ class PieceVectors(NamedTuple):
             raise UserError(f"{path}: damaged: {error}. {_MEND}") from error
 
 
+def _view(array: pa.Int32Array) -> Ids:
+    """The numbers in place. ``to_numpy`` would load pandas first, which takes 40 MiB and half a second."""
+    if not len(array):
+        return np.empty(0, np.int32)
+    return np.frombuffer(array.buffers()[1], np.int32, len(array), array.offset * array.type.bit_width // 8)
+
+
 class EncodedColumn:
     """A column of id lists, read in place from the mapped file."""
 
     def __init__(self, column: pa.ChunkedArray) -> None:
-        self._chunks: list[tuple[Ids, Ids]] = [
-            (chunk.offsets.to_numpy(), chunk.values.to_numpy()) for chunk in column.chunks
-        ]
+        self._chunks = [(_view(chunk.offsets), _view(chunk.values)) for chunk in column.chunks]
         lengths = [np.diff(offsets) for offsets, _ in self._chunks]
         self._starts = np.cumsum([0, *map(len, lengths)])
         self.lengths: Ids = np.concatenate([np.empty(0, np.int32), *lengths])

@@ -6,12 +6,14 @@ the first of a summary, written with a capital, if it is *ordinary*, see :func:`
 ("three") are no claims.
 """
 
+import re
 from collections.abc import Container, Sequence
 
-from seq2sum.data.overlap import word_pattern
+from seq2sum.data.overlap import sentences, word_pattern
 
 # Between two digits these belong to a number: 3.5, 1,200, 10:30.
 NUMBER_JOINERS = ".,:"
+_TOKEN = re.compile(r"[^\W_]+")
 
 
 def cased_words(text: str) -> list[str]:
@@ -67,3 +69,27 @@ def ordinary_words(pieces: Sequence[bytes]) -> frozenset[str]:
             if number < ids.get(capitalised, len(pieces)):
                 found.add(word)
     return frozenset(found)
+
+
+def unsupported_share(document: str, summary: str) -> float:
+    """Share of a summary's numbers and capitalised names that its document does not hold; 0 if it has none.
+
+    For measuring, where no vocabulary tells which first words are ordinary. A number is a word with a digit. A name is
+    a word with a capital letter, but not the capital alone that begins a sentence. Compared by words, whatever their
+    case.
+    """
+    claims = [claim.lower() for sentence in sentences(summary) for claim in _telling_words(sentence)]
+    if not claims:
+        return 0.0
+    held = set(_TOKEN.findall(document.lower()))
+    return sum(claim not in held for claim in claims) / len(claims)
+
+
+def _telling_words(sentence: str) -> list[str]:
+    tokens = _TOKEN.findall(sentence)
+    return [token for position, token in enumerate(tokens) if _is_telling(token, begins_sentence=position == 0)]
+
+
+def _is_telling(token: str, *, begins_sentence: bool) -> bool:
+    telling = token[1:] if begins_sentence else token
+    return any(map(str.isdigit, token)) or any(map(str.isupper, telling))

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2sum.data.overlap import coverage_and_density, novel_ngram_share, repetition, words
+from seq2sum.data.support import unsupported_share
 from seq2sum.evaluation.workers import map_chunks
 
 FloatArray = NDArray[np.float64]
@@ -17,6 +18,7 @@ _LEAST_WORDS = {
     "copy_density": 1,
     **{f"novel_{n}_grams": n for n in _ORDERS},
     **{f"repeated_{n}_grams": n for n in _ORDERS},
+    "unsupported": 1,
 }
 
 
@@ -31,6 +33,8 @@ def summary_statistics(
       copied runs they lie in (coverage and density of Grusky et al. 2018)
     - ``novel_{1,2,3}_grams``: mean share of a summary's n-grams that the document does not hold
     - ``repeated_{1,2,3}_grams``: mean share of a summary's n-grams that stand earlier in the same summary
+    - ``unsupported``: mean share of a summary's numbers and names that the document does not hold, see
+      :func:`seq2sum.data.support.unsupported_share`
 
     Means leave out summaries that are too short to have an n-gram, which would pass for neither novel nor repeated.
     """
@@ -59,13 +63,15 @@ def _summarize(rows: FloatArray, num_reference_words: int) -> dict[str, float]:
 
 
 def _measure_chunk(pairs: Sequence[tuple[str, str]]) -> list[list[float]]:
-    return [_measure(words(document), words(hypothesis)) for document, hypothesis in pairs]
+    return [_measure(document, hypothesis) for document, hypothesis in pairs]
 
 
-def _measure(document_words: Sequence[str], hypothesis_words: Sequence[str]) -> list[float]:
+def _measure(document: str, hypothesis: str) -> list[float]:
+    document_words, hypothesis_words = words(document), words(hypothesis)
     return [
         len(hypothesis_words),
         *coverage_and_density(document_words, hypothesis_words),
         *(novel_ngram_share(document_words, hypothesis_words, n) for n in _ORDERS),
         *(repetition(hypothesis_words, n) for n in _ORDERS),
+        unsupported_share(document, hypothesis),
     ]

@@ -1,20 +1,19 @@
 """What the gate looks at in a system's summaries, pair by pair."""
 
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2sum.data.overlap import coverage_and_density, repetition, sentences, words
+from seq2sum.data.overlap import coverage_and_density, repetition, words
+from seq2sum.data.support import unsupported_share
 
 FloatArray = NDArray[np.float64]
 
 # The ROUGE types that a challenger must raise; ROUGE-L differs from Lsum only where summaries have several sentences.
 GATE_ROUGE = ("rouge1", "rouge2", "rougeLsum")
-_TOKEN = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True)
@@ -22,8 +21,8 @@ class Measures:
     """A system's summaries of the test pairs, in numbers: arrays of shape ``(num_pairs,)``, ``rouge`` has 3 columns.
 
     ``rouge``: F1 × 100 of ``GATE_ROUGE``. ``repetition``: see :func:`repetition_of`. ``unsupported``: see
-    :func:`unsupported_share`. ``copied``: words in runs that the summary shares with its document over the document's
-    words. ``num_words``: words of the summary; ``reference_words``: of its reference.
+    :func:`seq2sum.data.support.unsupported_share`. ``copied``: words in runs that the summary shares with its document
+    over the document's words. ``num_words``: words of the summary; ``reference_words``: of its reference.
     """
 
     rouge: FloatArray
@@ -71,26 +70,3 @@ def copied_share(document_words: Sequence[str], summary_words: Sequence[str]) ->
     """How much of its document a summary repeats: words in runs that both share, over the document's words."""
     coverage, _ = coverage_and_density(document_words, summary_words)
     return coverage * len(summary_words) / max(1, len(document_words))
-
-
-def unsupported_share(document: str, summary: str) -> float:
-    """Share of a summary's numbers and capitalised names that its document does not hold; 0 if it has none.
-
-    A number is a word with a digit. A name is a word with a capital letter, but not the capital alone that begins a
-    sentence. Compared by words, whatever their case.
-    """
-    claims = [claim.lower() for sentence in sentences(summary) for claim in _claims(sentence)]
-    if not claims:
-        return 0.0
-    held = set(_TOKEN.findall(document.lower()))
-    return sum(claim not in held for claim in claims) / len(claims)
-
-
-def _claims(sentence: str) -> list[str]:
-    tokens = _TOKEN.findall(sentence)
-    return [token for position, token in enumerate(tokens) if _is_claim(token, begins_sentence=position == 0)]
-
-
-def _is_claim(token: str, *, begins_sentence: bool) -> bool:
-    telling = token[1:] if begins_sentence else token
-    return any(map(str.isdigit, token)) or any(map(str.isupper, telling))

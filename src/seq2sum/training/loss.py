@@ -13,8 +13,9 @@ from seq2sum.data.batch import Source, Targets
 from seq2sum.model.decoder import Decoded
 from seq2sum.model.summarizer import SummarizerModel
 
-# Rows of logits alive at once: a block of 256 × 8,000 floats stays near the cache and is reused for its gradient.
-CHUNK_ROWS = 256
+# Rows of logits alive at once, and logits, but for a vocabulary so large that the products would suffer from few rows:
+# a block that stays near the cache and is reused for its gradient.
+CHUNK_ROWS, CHUNK_LOGITS, FEWEST_ROWS = 256, 2**22, 128
 
 
 def negative_log_likelihood(
@@ -88,16 +89,19 @@ class _MixtureLoss(torch.autograd.Function):
         grads = [torch.empty_like(features), torch.zeros_like(weight), torch.zeros_like(bias)] if wants_grad else []
         gate, copied = gate_logit.float(), log_copy.float()
         to_logits, offset = weight.to(features.dtype), bias.to(features.dtype)
-        for start in range(0, len(gold), CHUNK_ROWS):
-            rows = slice(start, start + CHUNK_ROWS)
-            logits = torch.addmm(offset, features[rows], to_logits.t()).float()
-            probs = torch.softmax(logits, dim=1)
+        chunk_rows = min(CHUNK_ROWS, max(FEWEST_ROWS, CHUNK_LOGITS // len(bias)))
+        logit_block, prob_block = features.new_empty(chunk_rows, len(bias)), gate.new_empty(chunk_rows, len(bias))
+        for start in range(0, len(gold), chunk_rows):
+            rows = slice(start, start + chunk_rows)
+            num_rows = len(gold[rows])
+            logits = torch.addmm(offset, features[rows], to_logits.t(), out=logit_block[:num_rows])
+            probs = torch.softmax(logits, dim=1, dtype=torch.float32, out=prob_block[:num_rows])
             # One fused pass gives the gradient's base; the largest probability is never too small for a logarithm.
-            log_norm = logits.amax(dim=1) - probs.amax(dim=1).log()
+            log_norm = logits.amax(dim=1).float() - probs.amax(dim=1).log()
             gold_column = gold[rows].unsqueeze(1)
-            generated[rows] = logits.gather(1, gold_column).squeeze(1) - log_norm
+            generated[rows] = logits.gather(1, gold_column).squeeze(1).float() - log_norm
             if smoothing:
-                uniform += (row_weights[rows] * (log_norm - logits.mean(dim=1))).sum()
+                uniform += (row_weights[rows] * (log_norm - logits.mean(dim=1, dtype=torch.float32))).sum()
             if wants_grad:
                 share = torch.sigmoid(gate[rows] + generated[rows] - copied[rows])
                 delta = _logit_gradient(probs, gold_column, share, row_weights[rows], smoothing)
@@ -112,7 +116,7 @@ class _MixtureLoss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        features, weight, bias, gate, copied = (grad * upstream[0].to(grad.dtype) for grad in ctx.saved_tensors)
+        features, weight, bias, gate, copied = (grad.mul_(upstream[0]) for grad in ctx.saved_tensors)
         return features, weight, bias, None, gate, copied, None, None
 
 

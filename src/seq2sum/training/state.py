@@ -9,6 +9,7 @@ from torch import Tensor
 
 from seq2sum.config import TrainParams
 from seq2sum.model.summarizer import SummarizerModel
+from seq2sum.training.adamw import AdamW
 from seq2sum.training.average import WeightAverage
 from seq2sum.training.checkpoint import Checkpoint, CheckpointStore
 from seq2sum.training.distributed import ALONE, Ranks
@@ -72,9 +73,7 @@ class Training:
         self.ranks = ranks
         self.average = WeightAverage(model, params.ema_decay)
         self.best_weights: list[list[Tensor]] = []
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=params.learning_rate, betas=(0.9, 0.98), weight_decay=params.weight_decay, fused=True
-        )
+        self.optimizer = AdamW(model.parameters(), params.weight_decay)
         self.progress = Progress()
         self.store = CheckpointStore(folder, num_checkpoints)
         self.journal = Journal(folder / "journal.jsonl") if self.ranks.is_first else NoJournal()

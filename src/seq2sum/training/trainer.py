@@ -104,7 +104,6 @@ def train_step(training: Training, phase: Phase, batch: Batch) -> None:
     noise = Noise(params.model.dropout, params.model.variational_dropout, generator, share)
     with autocast(training.device, training.precision):
         outcome = phase.objective(model, batch.part(share).to(training.device), noise)
-    training.optimizer.zero_grad(set_to_none=True)
     (outcome.loss * share.weight).backward()  # type: ignore[no-untyped-call]
     loss, total = (value.detach().to(outcome.loss) * share.weight for value in (outcome.loss, outcome.total))
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
@@ -113,9 +112,9 @@ def train_step(training: Training, phase: Phase, batch: Batch) -> None:
     watch(training, loss.item(), gradient_norm.item())
     schedule = phase.schedule
     rate = learning_rate(progress.phase_step, schedule.learning_rate, schedule.warmup_steps, schedule.max_steps)
-    for group in training.optimizer.param_groups:
-        group["lr"] = rate * progress.rate_scale
+    training.optimizer.rate = rate * progress.rate_scale
     training.optimizer.step()
+    model.zero_grad()
     training.average.update(model, progress.phase_step)
     progress.recent_total += total.item()
     progress.recent_count += outcome.num_parts
@@ -190,8 +189,8 @@ def _report(training: Training, phase: Phase) -> dict[str, str]:
     value = progress.recent_total / progress.recent_count
     progress.recent_total, progress.recent_count = 0.0, 0
     speed = progress.num_tokens / progress.wall_seconds
-    rate = training.optimizer.param_groups[0]["lr"]
-    training.journal.on_metrics(progress.step, phase.name, {phase.measure: value, "train/learning_rate": rate})
+    measured = {phase.measure: value, "train/learning_rate": training.optimizer.rate}
+    training.journal.on_metrics(progress.step, phase.name, measured)
     pace = {"pace/tokens_per_second": speed, "pace/elapsed_seconds": progress.wall_seconds}
     training.pace.on_metrics(progress.step, phase.name, pace)
     return {phase.measure.removeprefix("train/"): f"{value:.3f}", "tokens/s": f"{speed:,.0f}"}
