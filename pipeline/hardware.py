@@ -83,7 +83,7 @@ def _arrange_large_blocks() -> None:
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "mallopt"):
         return
-    if HUGE_PAGES.exists() and "[never]" not in HUGE_PAGES.read_text(encoding="ascii"):
+    if _has_huge_pages():
         os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # PyTorch reads it when it first allocates
         mmap_threshold, trim_threshold, top_pad = 8 << 20, 8 << 20, 1 << 20
     else:
@@ -91,3 +91,10 @@ def _arrange_large_blocks() -> None:
     libc.mallopt(M_MMAP_THRESHOLD, mmap_threshold)
     libc.mallopt(M_TRIM_THRESHOLD, trim_threshold)
     libc.mallopt(M_TOP_PAD, top_pad)
+
+
+def _has_huge_pages() -> bool:
+    try:
+        return "[never]" not in HUGE_PAGES.read_text(encoding="ascii")
+    except OSError:
+        return False

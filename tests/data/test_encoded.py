@@ -203,6 +203,9 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "its columns are not lists of 32-bit integers": lambda folder: write_columns(
         folder, {"source_ids": ONE_ROW, "target_ids": pa.array([[1]])}
     ),
+    "its columns are not lists": lambda folder: write_columns(
+        folder, {"source_ids": ONE_ROW, "target_ids": pa.array([[1, None]], pa.list_(pa.int32()))}
+    ),
 }
 
 

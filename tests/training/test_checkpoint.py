@@ -45,3 +45,18 @@ def test_tensors_without_facts_do_not_count(tmp_path):
     store.save(5, checkpoint(5))
     (tmp_path / "step-000000005.json").unlink()
     assert store.latest(CPU) is None
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_what_is_saved_after_damage_outlives_the_damaged(tmp_path, keep):
+    store = CheckpointStore(tmp_path, keep)
+    for step in (500, 1000):
+        store.save(step, checkpoint(step))
+    for damaged in tmp_path.glob("*.safetensors"):
+        damaged.write_bytes(b"")
+    (tmp_path / "step-000000737.safetensors").write_bytes(b"killed before its facts were written")
+    assert store.latest(CPU) is None
+    for step in (0, 250):
+        store.save(step, checkpoint(step))
+    assert store.latest(CPU).facts == {"value": 250}
+    assert len(list(tmp_path.iterdir())) == 2 * keep

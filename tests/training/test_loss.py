@@ -100,7 +100,8 @@ def test_coverage_loss_is_finite_with_padding_and_bf16():
     assert torch.isfinite(torch.autograd.grad(loss, weights)[0]).all()
 
 
-def test_many_chunks_give_what_one_would(monkeypatch):
+@pytest.mark.parametrize("settings", [{"CHUNK_ROWS": 3}, {"CHUNK_LOGITS": 1, "FEWEST_ROWS": 2}])
+def test_many_chunks_give_what_one_would(monkeypatch, settings):
     model = tiny_model()
 
     def loss_and_gradients():
@@ -110,7 +111,8 @@ def test_many_chunks_give_what_one_would(monkeypatch):
         return [loss.detach(), *gradients(model, loss)]
 
     whole = loss_and_gradients()
-    monkeypatch.setattr("seq2sum.training.loss.CHUNK_ROWS", 3)
+    for name, value in settings.items():
+        monkeypatch.setattr(f"seq2sum.training.loss.{name}", value)
     for ours, expected in zip(loss_and_gradients(), whole, strict=True):
         torch.testing.assert_close(ours, expected)
 

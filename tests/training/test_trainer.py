@@ -207,15 +207,27 @@ class BrokenOnce:
         return outcome._replace(loss=outcome.loss * self.factor)
 
 
-@pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1000.0])
-def test_an_incident_is_mended_by_going_back_with_half_the_rate(tmp_path, factor):
-    params = train_params()
+def broken_once(folder: Path, params: TrainParams, factor: float) -> Training:
+    """A training of which the twentieth step's loss is wrong by a ``factor`` at first."""
     torch.manual_seed(params.seed)
-    training = Training(SummarizerModel(params.model, VOCAB_SIZE), params, tmp_path, CPU)
+    training = Training(SummarizerModel(params.model, VOCAB_SIZE), params, folder, CPU)
     training.resume()
     (phase,) = phases_of(params)
-    phase = dataclasses.replace(phase, objective=BrokenOnce(training, phase.objective, 20, factor))
-    fit(training, [phase])
+    fit(training, [dataclasses.replace(phase, objective=BrokenOnce(training, phase.objective, 20, factor))])
+    return training
+
+
+def test_nothing_of_a_broken_step_is_left_in_the_weights(tmp_path):
+    outcomes = {
+        fingerprint(tmp_path / name, broken_once(tmp_path / name, train_params(), float(name)))
+        for name in ("nan", "inf", "1000")
+    }
+    assert len(outcomes) == 1
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1000.0])
+def test_an_incident_is_mended_by_going_back_with_half_the_rate(tmp_path, factor):
+    training = broken_once(tmp_path, train_params(), factor)
     assert training.progress.incidents == 1
     evidence = json.loads((tmp_path / "incident-1.json").read_text())
     assert evidence["step"] == 20

@@ -56,7 +56,7 @@ class Source:
 
     def to(self, device: torch.device) -> "Source":
         """The same on ``device``."""
-        return Source(*(value.to(device, non_blocking=True) for value in vars(self).values()))
+        return Source(*(_moved(value, device) for value in vars(self).values()))
 
     def part(self, share: Share) -> "Source":
         """The rows of ``share``, padded as they are."""
@@ -79,7 +79,7 @@ class Targets:
     def to(self, device: torch.device) -> "Targets":
         """The same on ``device``."""
         target_in, target_out, target_rows = (
-            value.to(device, non_blocking=True) for value in (self.target_in, self.target_out, self.target_rows)
+            _moved(value, device) for value in (self.target_in, self.target_out, self.target_rows)
         )
         return Targets(target_in, target_out, target_rows, self.num_target_tokens)
 
@@ -133,6 +133,13 @@ def make_batch(documents: Sequence[np.ndarray], summaries: Sequence[np.ndarray])
     """Pads pairs of piece ids and shifts the targets."""
     source = make_source(documents)
     return Batch(source, make_targets(summaries), int(source.source_lengths.sum()))
+
+
+def _moved(values: Tensor, device: torch.device) -> Tensor:
+    """``values`` on ``device``. From pinned memory a GPU copies while the CPU goes on."""
+    if device.type == "cuda" and values.device.type == "cpu":
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
 
 
 def _pad(rows: Sequence[np.ndarray]) -> Tensor:

@@ -98,7 +98,10 @@ class EncodedPairs:
             columns = [table.column(name) for name in COLUMNS]
         except (pa.ArrowException, OSError, KeyError) as error:
             raise UserError(f"{folder}: damaged: {error}. {_MEND}") from error
-        if any(column.type != _ID_LISTS or column.null_count for column in columns):
+        if any(
+            column.type != _ID_LISTS or column.null_count or any(chunk.values.null_count for chunk in column.chunks)
+            for column in columns
+        ):
             raise UserError(f"{folder}: its columns are not lists of 32-bit integers. {_MEND}")
         return cls(*map(EncodedColumn, columns))
 

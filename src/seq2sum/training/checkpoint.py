@@ -37,13 +37,18 @@ class CheckpointStore:
         self.keep = keep
 
     def save(self, step: int, checkpoint: Checkpoint) -> None:
-        """Writes the checkpoint of ``step`` and drops all but the ``keep`` newest."""
+        """Writes the checkpoint of ``step`` and drops all but the ``keep`` newest up to it.
+
+        Later ones were damaged, or the training would not have gone back behind them.
+        """
         tensors = self.folder / f"step-{step:09d}.safetensors"
+        facts = tensors.with_suffix(".json")
         write_tensors(tensors, checkpoint.tensors)
-        write_json(tensors.with_suffix(".json"), {"sha256": sha256_of(tensors), "facts": checkpoint.facts})
-        for stale in self._facts_files()[self.keep :]:
-            stale.unlink()
-            stale.with_suffix(".safetensors").unlink(missing_ok=True)
+        write_json(facts, {"sha256": sha256_of(tensors), "facts": checkpoint.facts})
+        kept = [file for file in self._facts_files() if file <= facts][: self.keep]
+        for file in sorted(self.folder.glob("step-*")):
+            if file.with_suffix(".json") not in kept:
+                file.unlink()
 
     def latest(self, device: torch.device) -> Checkpoint | None:
         """The newest intact checkpoint, or None."""

@@ -68,7 +68,8 @@ class _MixtureLoss(torch.autograd.Function):
     With z the gate's logit, l the generator's log probability of gold and c the copier's, the loss of a row is
     -logaddexp(logsigmoid(z) + l, logsigmoid(-z) + c). Let r = sigmoid(z + l - c) be the share of the likelihood that
     the generator explains. Then dL/dlogits = r · (softmax - onehot), dL/dz = sigmoid(z) - r, dL/dc = -(1 - r).
-    The products run in the type of ``features``, everything else in single precision.
+    The products run in the type of ``features``, everything else in single precision. One backward pass uses the
+    gradients up.
     """
 
     @staticmethod

@@ -99,6 +99,7 @@ def train_step(training: Training, phase: Phase, batch: Batch) -> None:
     Raises Incident, with the weights untouched, if the loss can't be used.
     """
     params, model, progress = training.params, training.model, training.progress
+    model.zero_grad()  # here, so that gradients and what the forward pass keeps are never there at once
     share = training.ranks.share(len(batch.source.source_ids))
     generator = torch.Generator(device=training.device).manual_seed(params.seed * 2**32 + progress.step)
     noise = Noise(params.model.dropout, params.model.variational_dropout, generator, share)
@@ -114,7 +115,6 @@ def train_step(training: Training, phase: Phase, batch: Batch) -> None:
     rate = learning_rate(progress.phase_step, schedule.learning_rate, schedule.warmup_steps, schedule.max_steps)
     training.optimizer.rate = rate * progress.rate_scale
     training.optimizer.step()
-    model.zero_grad()
     training.average.update(model, progress.phase_step)
     progress.recent_total += total.item()
     progress.recent_count += outcome.num_parts
