@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.events import EventTrigger
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import Posture
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists
 
 POOLS = ("cpu", "gpu")
 HEALED_TAG = "self-healing"
@@ -72,9 +72,8 @@ async def set_up() -> None:
     """Makes what is missing on the server and replaces automations of another version."""
     async with get_client() as client:
         for pool in POOLS:
-            try:
-                await client.read_work_pool(pool)
-            except ObjectNotFound:
+            # A worker that starts makes its pool too, maybe this moment.
+            with contextlib.suppress(ObjectAlreadyExists):
                 await client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
     for wanted in automations():
         with contextlib.suppress(ValueError):
