@@ -56,8 +56,11 @@ def newest_step(project: Path) -> int:
     return max(steps, default=0)
 
 
-def kill_once(project: Path, rng: random.Random, longest_wait: float) -> str | None:
-    """Starts the pipeline, waits for a trainer and a random time, and kills; what it did, or None if all was over."""
+def kill_once(project: Path, rng: random.Random, longest_wait: float, most_steps: int) -> str | None:
+    """Starts the pipeline, waits for a trainer and a random time, and kills; what it did, or None if all was over.
+
+    A trainer that is ``most_steps`` further is killed before its time, so that something is left for the next kill.
+    """
     output = subprocess.DEVNULL
     dvc = subprocess.Popen(REPRO, cwd=project, env=environment(project), stdout=output, stderr=output)
     start = newest_step(project)
@@ -65,7 +68,9 @@ def kill_once(project: Path, rng: random.Random, longest_wait: float) -> str | N
         if dvc.poll() is not None:
             return None
         time.sleep(0.02)
-    time.sleep(rng.uniform(0, longest_wait))
+    deadline = time.monotonic() + rng.uniform(0, longest_wait)
+    while time.monotonic() < deadline and newest_step(project) < start + most_steps:
+        time.sleep(rng.uniform(0, 0.05))
     victim = rng.choice(VICTIMS)
     if dvc.poll() is not None:
         return None
@@ -107,7 +112,7 @@ def main() -> None:
         seconds = json.loads((whole / "reports/train.json").read_bytes())["wall_seconds"]
         print(f"trained {STEPS:,} steps in {seconds:.0f} s without interruption", flush=True)
         for number in range(1, arguments.kills + 1):
-            line = kill_once(killed, rng, LONGEST_WAIT * seconds)
+            line = kill_once(killed, rng, LONGEST_WAIT * seconds, STEPS // (2 * arguments.kills))
             print(f"{number:>3}  {line or 'the pipeline was over'}", flush=True)
             if line is None:
                 break
