@@ -49,7 +49,7 @@ class PieceVectors(NamedTuple):
 
 
 def _view(array: pa.Int32Array) -> Ids:
-    """The numbers in place. ``to_numpy`` would load pandas first, which takes 40 MiB and half a second."""
+    """The numbers in place. ``to_numpy`` would load pandas first, which takes 40 MiB."""
     if not len(array):
         return np.empty(0, np.int32)
     return np.frombuffer(array.buffers()[1], np.int32, len(array), array.offset * array.type.bit_width // 8)
