@@ -41,15 +41,15 @@ class Attention(nn.Module):
     """What the three have in common: keys made once per document, scores of queries against them."""
 
     def keys(self, states: Tensor) -> Tensor:
-        """The keys [B, S, Q] of encoder ``states`` [B, S, F], computed once per document."""
-        raise NotImplementedError
+        """What queries are compared with, computed once per document: the encoder's ``states`` [B, S, F] themselves."""
+        return states
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """How well each of the ``queries`` [B, N, Q] fits each of the ``keys`` [B, S, Q]: [B, N, S]."""
+        """How well each of the ``queries`` [B, N, Q] fits each of the ``keys`` [B, S, *]: [B, N, S]."""
         raise NotImplementedError
 
     def log_weights(self, queries: Tensor, keys: Tensor, source_mask: Tensor) -> Tensor:
-        """Log attention weights [B, N, S] of ``queries`` [B, N, Q] over ``keys`` [B, S, Q]."""
+        """Log attention weights [B, N, S] of ``queries`` [B, N, Q] over ``keys`` [B, S, *]."""
         return masked_log_softmax(self.scores(queries, keys), source_mask)
 
 
@@ -61,10 +61,6 @@ class DotAttention(Attention):
         if query_size != state_size:
             raise ValueError(f"dot attention needs queries and states of one size, not {query_size} and {state_size}")
 
-    def keys(self, states: Tensor) -> Tensor:
-        """The states themselves."""
-        return states
-
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
         """The dot products [B, N, S]."""
         return torch.bmm(queries, keys.transpose(1, 2))
@@ -73,21 +69,16 @@ class DotAttention(Attention):
 class GeneralAttention(Attention):
     """query · W · state (Luong et al. 2015, eq. 8, general).
 
-    W is applied to the document's states once (the keys), so that each query costs one dot product per position.
+    W is applied to the queries: a summary has fewer pieces than its document, and the states need no second copy.
     """
 
     def __init__(self, query_size: int, state_size: int) -> None:
         super().__init__()
         self.to_keys = nn.Linear(state_size, query_size, bias=False)
 
-    def keys(self, states: Tensor) -> Tensor:
-        """W · state for every position [B, S, Q]."""
-        keys: Tensor = self.to_keys(states)
-        return keys
-
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
         """The products [B, N, S]. Scaled down by 1 / √Q, as for Transformers, attention here takes longer to learn."""
-        return torch.bmm(queries, keys.transpose(1, 2))
+        return torch.bmm(queries @ self.to_keys.weight, keys.transpose(1, 2))
 
 
 class AdditiveAttention(Attention):

@@ -97,11 +97,8 @@ class SummarizerModel(nn.Module):
 
         Without gradients: training has a loss of its own, which never forms the mixture.
         """
-        features, vocab_size = decoded.features.flatten(0, 1), len(self.output_bias)
-        log_probs = torch.empty(len(features), vocab_size, device=features.device)
-        for rows in _chunks(len(features)):
-            torch.log_softmax(self.logits(features[rows]), dim=-1, out=log_probs[rows])
-        log_probs = log_probs.view(*decoded.features.shape[:2], vocab_size)
+        logits = self.logits(decoded.features.flatten(0, 1)).view(*decoded.features.shape[:2], -1)
+        log_probs = torch.log_softmax(logits, dim=-1)
         if self.params.copy_source:
             mix_with_copies(log_probs, memory.source_ids, decoded)
         return log_probs
