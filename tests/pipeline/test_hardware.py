@@ -48,6 +48,36 @@ def test_a_device_that_is_not_there_names_one_that_is(monkeypatch):
         use_hardware()
 
 
+@pytest.mark.parametrize(
+    ("pages", "is_returned"),
+    [("always [madvise] never", True), ("always madvise [never]", False), (None, False)],
+)
+def test_large_blocks_go_back_only_where_fresh_ones_come_in_huge_pages(tmp_path, pages, is_returned):
+    """In a process of its own: what the allocator is told holds for all of one."""
+    if pages is not None:
+        (tmp_path / "enabled").write_text(pages)
+    code = f"""
+import os, torch
+from pathlib import Path
+from pipeline import hardware
+resident = lambda: int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+hardware.HUGE_PAGES = Path({str(tmp_path / "enabled")!r})
+hardware.use_hardware()
+before = resident()
+block = torch.ones(24 << 18)  # 24 MiB
+held = resident() - before
+del block
+print(held, resident() - before, "THP_MEM_ALLOC_ENABLE" in os.environ)
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "THP_MEM_ALLOC_ENABLE"}
+    environment["SEQ2SUM_DEVICE"] = "cpu"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    held, kept, is_huge = done.stdout.split()
+    assert int(held) >= 20
+    assert (int(kept) < 8) == is_returned
+    assert (is_huge == "True") == is_returned
+
+
 @pytest.mark.parametrize(("own", "expected"), [("", "3"), ("2", "2")])
 def test_the_tokenizer_gets_no_more_threads_than_the_rest_unless_told(own, expected):
     """In a process of its own: threads are set once in one."""

@@ -1,6 +1,7 @@
 """Two real processes on this machine, which torchrun starts, and one of which is killed."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from seq2sum.training.distributed import OWN_STORE_VARIABLE, joined_ranks
 from tests.model.tiny import batch_of
 from tests.pipeline.test_supervision import is_running
 from tests.training import rank
-from tests.training.test_trainer import CPU, run
+from tests.training.test_trainer import CPU, broken_once, run, train_params
 
 ROOT = Path(__file__).parents[2]
 SHARES = [(num_rows, num_ranks) for num_rows in (1, 2, 5) for num_ranks in (1, 2, 3)]
@@ -55,6 +56,16 @@ def test_the_curves_of_two_processes_are_those_of_one(whole, tmp_path):
     run(tmp_path, rank.params())
     one, two = curve(tmp_path), curve(whole)
     assert {"validation/loss", "train/loss", "train/pretraining_loss", "train/reward"} < {name for *_, name in one}
+    assert two == pytest.approx(one, rel=1e-5)
+
+
+def test_a_loss_that_is_no_number_in_one_process_sends_both_back(tmp_path):
+    done = torchrun(tmp_path, "broken")
+    assert done.returncode == 0, done.stderr
+    outcome(tmp_path)
+    broken_once(tmp_path / "one", train_params(), math.nan)
+    one, two = curve(tmp_path / "one"), curve(tmp_path)
+    assert sum(name == "train/incidents" for *_, name in one) == 1
     assert two == pytest.approx(one, rel=1e-5)
 
 

@@ -207,12 +207,12 @@ class BrokenOnce:
         return outcome._replace(loss=outcome.loss * self.factor)
 
 
-def broken_once(folder: Path, params: TrainParams, factor: float) -> Training:
+def broken_once(folder: Path, params: TrainParams, factor: float, ranks: Ranks = ALONE) -> Training:
     """A training of which the twentieth step's loss is wrong by a ``factor`` at first."""
     torch.manual_seed(params.seed)
-    training = Training(SummarizerModel(params.model, VOCAB_SIZE), params, folder, CPU)
+    training = Training(SummarizerModel(params.model, VOCAB_SIZE), params, folder, CPU, ranks=ranks)
     training.resume()
-    (phase,) = phases_of(params)
+    (phase,) = phases_of(params, ranks)
     fit(training, [dataclasses.replace(phase, objective=BrokenOnce(training, phase.objective, 20, factor))])
     return training
 
