@@ -23,7 +23,7 @@ RESULTS = Path("benchmarks/results.json")
 CORPORA = Path(".cache/bench")
 PEERS = Path(".cache/peers/venv/bin/python")
 PEER_PACKAGES = ("torch", "OpenNMT-py", "joeynmt", "transformers")
-PRECISIONS = ("bfloat16", "float32")  # what `train.precision: auto` prefers first
+PRECISIONS = ("bfloat16", "float32")
 
 Outcome = Mapping[str, float]
 
@@ -79,7 +79,7 @@ def measure(job: str, size: str, precision: str = "float32") -> dict[str, float]
     if job in ("train", "decode", "multiply"):
         command = [sys.executable, "-m", "benchmarks.ours", job, size, precision, str(folder)]
     else:
-        command = [str(PEERS), "benchmarks/peers/speed.py", job, size, precision, str(folder)]
+        command = [str(PEERS), "benchmarks/peers/speed.py", job, size, str(folder)]
     # OpenNMT-py's own checkpoints hold more than weights; those read here are written a moment before.
     own = {"OMP_NUM_THREADS": "1", "SEQ2SUM_THREADS": "1", "PYTHONPATH": "benchmarks:.:src"}
     environment = os.environ | own | {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
@@ -96,24 +96,26 @@ def best(outcomes: list[dict[str, float]], figure: Callable[[Outcome], float], s
 
 
 def results_of(size: str, measured: Mapping[tuple[str, str], list[dict[str, float]]]) -> dict[str, dict[str, Any]]:
-    """The lines of one size, each in the precision that our users get here, and beside it in the other one.
-
-    A peer that was not measured in it, as it has no such setting for a CPU, stands there in float32.
-    """
+    """The lines of one size. Training is shown in the precision that users of this machine get, float32 beside it."""
     lines = {}
     for contest in CONTESTS:
         smallest = contest.figure is peak
 
-        def figures(precision: str, contest: Contest = contest, smallest: bool = smallest) -> dict[str, Any]:
-            of_peer = measured.get((contest.peer, precision)) or measured[contest.peer, "float32"]
-            ours = best(measured[contest.ours, precision], contest.figure, smallest)
-            peer = best(of_peer, contest.figure, smallest)
-            return {"ours": round(ours, 3), "peer": round(peer, 3), "ratio": round(ours / peer, 3)}
+        def figures(precision: str, contest: Contest = contest, smallest: bool = smallest) -> tuple[float, float]:
+            peer = precision if contest.peer == "multiply" else "float32"
+            return (
+                best(measured[contest.ours, precision], contest.figure, smallest),
+                best(measured[contest.peer, peer], contest.figure, smallest),
+            )
 
-        there = [precision for precision in PRECISIONS if (contest.ours, precision) in measured]
-        own = there[0] if contest.ours == "train" else "float32"
-        others = {precision: figures(precision) for precision in there if precision != own}
-        lines[contest.key + SIZES[size].key] = {**figures(own), "unit": contest.unit, "precision": own, **others}
+        precision = "bfloat16" if (contest.ours, "bfloat16") in measured else "float32"
+        ours, peer = figures(precision)
+        line = {"ours": round(ours, 3), "peer": round(peer, 3), "ratio": round(ours / peer, 3), "unit": contest.unit}
+        line["precision"] = precision
+        if precision != "float32":
+            ours, peer = figures("float32")
+            line["float32"] = {"ours": round(ours, 3), "peer": round(peer, 3), "ratio": round(ours / peer, 3)}
+        lines[contest.key + SIZES[size].key] = line
     return lines
 
 
@@ -122,9 +124,8 @@ def rounds(size: str, num_rounds: int, precisions: tuple[str, ...]) -> dict[tupl
     write_corpus(SIZES[size], CORPORA / size)
     lines = [line.split() for name in ("train.src", "train.tgt") for line in (CORPORA / size / name).open()]
     mean_tokens = sum(map(len, lines)) / SIZES[size].num_pairs + 1  # the end of a target is a token
-    in_each = ("multiply", "train", "decode", "decode_bart", "decode_large_bart")
-    jobs = [(job, precision) for job in in_each for precision in precisions]
-    jobs += [(contest.peer, "float32") for contest in CONTESTS]
+    jobs = [("multiply", precision) for precision in precisions] + [("train", precision) for precision in precisions]
+    jobs += [("decode", "float32")] + [(contest.peer, "float32") for contest in CONTESTS if contest.peer != "multiply"]
     measured: dict[tuple[str, str], list[dict[str, float]]] = {}
     for number in range(num_rounds):
         for job in dict.fromkeys(jobs):

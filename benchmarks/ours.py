@@ -26,7 +26,7 @@ from seq2sum.model.dropout import Noise
 from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.params_file import load_params
 from seq2sum.summarize import Summarizer
-from seq2sum.training.phase import Likelihood, Outcome, Phase
+from seq2sum.training.phase import Likelihood, Outcome, Phase, autocast
 from seq2sum.training.state import Training
 from seq2sum.training.trainer import fit
 
@@ -98,20 +98,21 @@ def train(size: Size, precision: torch.dtype, folder: Path) -> dict[str, Any]:
 
 def decode(size: Size, precision: torch.dtype, folder: Path) -> dict[str, Any]:
     """Summaries by beam search, each of the mean length; an untrained network would not end by itself."""
-    use_hardware()
+    device = use_hardware()
     torch.manual_seed(1)
     model = SummarizerModel(network(size), size.vocab_size)
     summarizer = Summarizer(model, _Words(size.vocab_size), size.max_source, None)
     length = size.mean_target
     # A plain beam, as the peers'.
     update = {"beam_size": 4, "min_tokens": length, "max_tokens": length, "risk_samples": 0, "length_penalty": 1.0}
-    update |= {"block_ngrams": 0, "source_support": False, "precision": str(precision).removeprefix("torch.")}
+    update |= {"block_ngrams": 0, "source_support": False}
     search = load_params(paths.PARAMS).evaluate.search.model_copy(update=update)
     documents = (folder / "decode.src").read_text().splitlines()
-    summarizer.summarize(documents[:2], search)
-    start = time.process_time()
-    summaries = summarizer.summarize(documents, search)
-    seconds = time.process_time() - start
+    with autocast(device, precision):
+        summarizer.summarize(documents[:2], search)
+        start = time.process_time()
+        summaries = summarizer.summarize(documents, search)
+        seconds = time.process_time() - start
     assert all(len(summary.ids) == length for summary in summaries)
     return {"seconds": seconds, "pairs": len(documents)}
 

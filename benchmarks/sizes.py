@@ -40,7 +40,8 @@ SIZES = {
 def write_corpus(size: Size, folder: Path) -> None:
     """``train.src`` and ``train.tgt``, a pair a line, the words written as ids; ``decode.src``; ``vocabulary``.
 
-    Words follow Zipf's law, lengths a log-normal one that is cut at the most; half of a target is copied.
+    Words follow Zipf's law, lengths a log-normal one that is cut at the most; half of a target is copied. The documents
+    to decode are in order of length, so that no contender pads more than it must.
     """
     rng = np.random.default_rng(1)
     sources, targets = (
@@ -56,7 +57,7 @@ def write_corpus(size: Size, folder: Path) -> None:
     for name, rows in (
         ("train.src", documents),
         ("train.tgt", summaries),
-        ("decode.src", documents[: size.num_decoded]),
+        ("decode.src", sorted(documents[: size.num_decoded], key=len)),
     ):
         (folder / name).write_text("".join(" ".join(map(str, row)) + "\n" for row in rows))
     (folder / "vocabulary").write_text("".join(f"{word}\n" for word in range(FIRST_WORD, size.vocab_size)))

@@ -9,7 +9,6 @@ import torch
 
 from seq2sum.environment import whole_number
 from seq2sum.errors import UserError
-from seq2sum.model.precision import MATRIX_TYPES
 
 HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
@@ -72,7 +71,7 @@ def matrix_precision(precision: Literal["auto", "float32", "bfloat16"], device: 
             capabilities = torch.cpu.get_capabilities()
             is_native = device.type == "cpu" and any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
         precision = "bfloat16" if is_native else "float32"
-    return MATRIX_TYPES[precision]
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32
 
 
 def _arrange_large_blocks() -> None:

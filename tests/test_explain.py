@@ -12,7 +12,7 @@ from seq2sum.explain import explain, segments
 from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.summarize import Summarizer
 from tests.decoding.tables import search_params
-from tests.model.tiny import tiny_params
+from tests.model.tiny import tiny_params, with_biases
 
 TEXTS = [
     "a small tool that draws trees and graphs on the terminal",
@@ -25,7 +25,7 @@ SEARCH = search_params(beam_size=3, length_penalty=1.5, min_tokens=1, max_tokens
 def make_summarizer(**changes):
     tokenizer = Tokenizer.train(TEXTS * 2, vocab_size=320, min_frequency=2)
     torch.manual_seed(5)
-    model = SummarizerModel(tiny_params(**changes), tokenizer.vocab_size)
+    model = with_biases(SummarizerModel(tiny_params(**changes), tokenizer.vocab_size))
     return Summarizer(model, tokenizer, max_source_tokens=60, search=SEARCH)
 
 

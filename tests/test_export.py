@@ -20,7 +20,7 @@ from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.portable import STATE_NAMES, PortableSummarizer, _best, beam_search
 from seq2sum.summarize import Summarizer
 from tests.decoding.tables import BEGIN, END, random_tables, search, search_params
-from tests.model.tiny import every_network, tiny_params
+from tests.model.tiny import every_network, tiny_params, with_biases
 from tests.test_summarize import TEXTS, changed
 
 ROOT = Path(__file__).parents[1]
@@ -30,7 +30,7 @@ SEARCH = changed(beam_size=4, max_tokens=12, min_tokens=2)
 def summarizer(**network) -> Summarizer:
     tokenizer = Tokenizer.train(TEXTS, vocab_size=320, min_frequency=2)
     torch.manual_seed(5)
-    model = SummarizerModel(tiny_params(**network), tokenizer.vocab_size)
+    model = with_biases(SummarizerModel(tiny_params(**network), tokenizer.vocab_size))
     # Random weights as they start would write whatever is nearest to the mean; these have opinions.
     for parameter in model.parameters():
         parameter.data.mul_(2.0)

@@ -8,7 +8,7 @@ from seq2sum.drawing import draw_summaries
 from seq2sum.evaluation.fast_rouge import RougeReward
 from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.risk import ExpectedRouge
-from tests.model.tiny import tiny_params
+from tests.model.tiny import tiny_params, with_biases
 from tests.test_summarize import TEXTS, changed
 
 
@@ -16,7 +16,7 @@ from tests.test_summarize import TEXTS, changed
 def parts():
     tokenizer = Tokenizer.train(TEXTS, vocab_size=320, min_frequency=2)
     torch.manual_seed(5)
-    model = SummarizerModel(tiny_params(), tokenizer.vocab_size)
+    model = with_biases(SummarizerModel(tiny_params(), tokenizer.vocab_size))
     rows = [np.array(ids) for ids in tokenizer.encode_batch(TEXTS)]
     source = make_source(rows)
     return model, tokenizer, rows, model.encode(source.source_ids, source.source_lengths, source.source_mask)
@@ -52,7 +52,7 @@ def test_each_summary_is_drawn_as_if_alone(parts):
     uniforms = torch.rand((9, len(rows), 7, 3), generator=torch.Generator().manual_seed(2))
     # A likely end: so they end at different steps, and leave.
     with torch.no_grad():
-        model.output_bias[2] += 3.0
+        model.output_bias[2] += 4.5
         drawn = draw_summaries(model, memory, uniforms)
         alone = [
             [
@@ -61,7 +61,7 @@ def test_each_summary_is_drawn_as_if_alone(parts):
             ]
             for row in range(len(rows))
         ]
-        model.output_bias[2] -= 3.0
+        model.output_bias[2] -= 4.5
     assert len({len(ids) for samples in drawn for ids in samples}) > 3
     for samples, of_row in zip(drawn, alone, strict=True):
         assert [ids.tolist() for ids in samples] == [one[0][0].tolist() for one in of_row]

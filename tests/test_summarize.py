@@ -10,13 +10,11 @@ from seq2sum.config import SearchParams
 from seq2sum.data.support import ordinary_words, unsupported_claims
 from seq2sum.data.tokenizer import NUM_SPECIAL, Tokenizer
 from seq2sum.errors import UserError
-from seq2sum.explain import explain
 from seq2sum.model.folder import save_model
 from seq2sum.model.summarizer import SummarizerModel
-from seq2sum.scorer import PieceScorer
 from seq2sum.summarize import Summarizer, save_search
 from tests.decoding.tables import search_params
-from tests.model.tiny import tiny_params
+from tests.model.tiny import tiny_params, with_biases
 
 TEXTS = [
     "a small tool that draws trees and graphs on the terminal",
@@ -36,7 +34,7 @@ def folder(tmp_path_factory):
     tokenizer = Tokenizer.train(TEXTS, vocab_size=320, min_frequency=2)
     torch.manual_seed(5)
     path = tmp_path_factory.mktemp("model")
-    save_model(path, SummarizerModel(tiny_params(), tokenizer.vocab_size), tokenizer, max_source_tokens=30)
+    save_model(path, with_biases(SummarizerModel(tiny_params(), tokenizer.vocab_size)), tokenizer, max_source_tokens=30)
     save_search(path, SEARCH)
     return path
 
@@ -65,41 +63,22 @@ def test_summaries_come_in_order_and_do_not_depend_on_their_neighbours(folder):
     assert len({summary.text for summary in together}) > 1
 
 
-def test_rounded_products_change_a_score_by_little(folder):
-    """What the search says of its summary is what the network says of it in float32, however many steps it took."""
-    summarizer = Summarizer.load(folder)
-    search = changed(precision="bfloat16", length_penalty=0.0, min_tokens=40, max_tokens=40)
-    for text, summary in zip(TEXTS, summarizer.summarize(TEXTS, search), strict=True):
-        assert len(summary.ids) == 40
-        exactly = explain(summarizer, text, summary.ids).log_prob
-        assert summary.score != exactly
-        assert summary.score == pytest.approx(exactly, rel=2e-3)
-
-
-def test_a_model_folder_of_before_there_was_a_choice_searches_in_float32(folder, tmp_path):
-    older = copy_of(folder, tmp_path / "older")
-    settings = json.loads((older / "search.json").read_text())
-    assert settings.pop("precision") == "float32"
-    (older / "search.json").write_text(json.dumps(settings))
-    assert Summarizer.load(older).search == SEARCH
-
-
 def test_many_short_documents_are_decoded_within_the_bound_and_to_the_same_summaries(folder, monkeypatch):
     """The bound counts rows × beam × vocabulary, whichever of beam and draws is the larger."""
     summarizer = Summarizer.load(folder)
     documents = [*TEXTS, *TEXTS[:3]]
     for search in (SEARCH, changed(risk_samples=5)):
         whole = summarizer.summarize(documents, search)
-        sizes, score = [], PieceScorer.__call__
+        sizes, step = [], summarizer.model.log_probs
 
-        def noting(scorer, memory, decoded, score=score, sizes=sizes):
-            log_probs = score(scorer, memory, decoded)
+        def noting(*arguments, step=step, sizes=sizes):
+            log_probs = step(*arguments)
             sizes.append(log_probs.numel())
             return log_probs
 
         bound = 2 * max(search.beam_size, search.risk_samples) * summarizer.tokenizer.vocab_size
         monkeypatch.setattr(summarize_module, "BATCH_PROBABILITIES", bound)
-        monkeypatch.setattr(PieceScorer, "__call__", noting)
+        monkeypatch.setattr(summarizer.model, "log_probs", noting)
         bounded = summarizer.summarize(documents, search)
         monkeypatch.undo()
         assert [one.text for one in bounded] == [one.text for one in whole]

@@ -1,4 +1,4 @@
-"""One measurement of a peer in a process of its own, in the peers' environment: ``speed.py JOB SIZE PRECISION FOLDER``.
+"""One measurement of a peer in a process of its own, in the peers' environment: ``speed.py JOB SIZE FOLDER``.
 
 Prints a line of JSON, like ``benchmarks.ours``. The peers' own training loops run, on one thread and the same pairs.
 """
@@ -178,7 +178,7 @@ BART_WIDTHS = {"": 180, "_long": 164}
 LARGE_BART_WIDTHS = {"": 256, "_long": 336}
 
 
-def decode_bart(size: Size, folder: Path, precision: torch.dtype, width: int) -> dict[str, Any]:
+def decode_bart(size: Size, folder: Path, width: int) -> dict[str, Any]:
     """Summaries by an untrained network of BART's shape (Lewis et al. 2020): beam 4, each of the mean length."""
     from transformers import BartConfig, BartForConditionalGeneration
 
@@ -189,15 +189,19 @@ def decode_bart(size: Size, folder: Path, precision: torch.dtype, width: int) ->
     }
     config = BartConfig(vocab_size=size.vocab_size, d_model=width, max_position_embeddings=512, **shape)
     torch.manual_seed(1)
-    model = BartForConditionalGeneration(config).eval().to(precision)
-    rows = read_rows(folder / "decode.src")
-    num_pairs, start = 0, time.process_time()
-    for first in range(0, len(rows), size.batch_pairs):
-        batch = [torch.from_numpy(row).long() for row in rows[first : first + size.batch_pairs]]
+    model = BartForConditionalGeneration(config).eval()
+    rows = [torch.from_numpy(row).long() for row in read_rows(folder / "decode.src")]
+    length = {"min_new_tokens": size.mean_target, "max_new_tokens": size.mean_target}
+
+    def summarize(batch: list[torch.Tensor]) -> int:
         ids = torch.nn.utils.rnn.pad_sequence(batch, batch_first=True, padding_value=config.pad_token_id)
         mask = torch.nn.utils.rnn.pad_sequence([torch.ones_like(row) for row in batch], batch_first=True)
-        length = {"min_new_tokens": size.mean_target, "max_new_tokens": size.mean_target}
-        num_pairs += len(model.generate(ids, attention_mask=mask, num_beams=4, do_sample=False, **length))
+        return len(model.generate(ids, attention_mask=mask, num_beams=4, do_sample=False, **length))
+
+    summarize(rows[:2])
+    start = time.process_time()
+    batches = range(0, len(rows), size.batch_pairs)
+    num_pairs = sum(summarize(rows[first : first + size.batch_pairs]) for first in batches)
     seconds = time.process_time() - start
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
     return {"seconds": seconds, "pairs": num_pairs, "num_parameters": num_parameters}
@@ -211,19 +215,18 @@ def _until_measured(run: Callable[[], object]) -> None:
     raise AssertionError("the training ended by itself")
 
 
-# The others have no setting for the type of products on a CPU: they are asked for float32 alone.
-JOBS: dict[str, Callable[[Size, Path, torch.dtype], dict[str, Any]]] = {
-    "train_opennmt_copy": lambda size, folder, _: train_opennmt(size, folder, OPENNMT_COPY),
-    "train_opennmt_fastest": lambda size, folder, _: train_opennmt(size, folder, OPENNMT_FASTEST),
-    "train_joeynmt": lambda size, folder, _: train_joeynmt(size, folder),
-    "decode_opennmt": lambda size, folder, _: decode_opennmt(size, folder),
-    "decode_bart": lambda size, folder, kind: decode_bart(size, folder, kind, BART_WIDTHS[size.key]),
-    "decode_large_bart": lambda size, folder, kind: decode_bart(size, folder, kind, LARGE_BART_WIDTHS[size.key]),
+JOBS: dict[str, Callable[[Size, Path], dict[str, Any]]] = {
+    "train_opennmt_copy": lambda size, folder: train_opennmt(size, folder, OPENNMT_COPY),
+    "train_opennmt_fastest": lambda size, folder: train_opennmt(size, folder, OPENNMT_FASTEST),
+    "train_joeynmt": train_joeynmt,
+    "decode_opennmt": decode_opennmt,
+    "decode_bart": lambda size, folder: decode_bart(size, folder, BART_WIDTHS[size.key]),
+    "decode_large_bart": lambda size, folder: decode_bart(size, folder, LARGE_BART_WIDTHS[size.key]),
 }
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    job, size_name, precision_name, folder_name = sys.argv[1:]
-    outcome = JOBS[job](SIZES[size_name], Path(folder_name), getattr(torch, precision_name))
+    job, size_name, folder_name = sys.argv[1:]
+    outcome = JOBS[job](SIZES[size_name], Path(folder_name))
     outcome["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps(outcome))

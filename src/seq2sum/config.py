@@ -139,12 +139,6 @@ class SearchParams(Section):
     source_support: bool = Field(
         description="No number and no capitalised word in a summary that its document does not hold, whatever its case."
     )
-    # Model folders of before this setting lack it.
-    precision: Literal["float32", "bfloat16"] = Field(
-        default="float32",
-        description="Type of the beam search's matrix products. bfloat16 is faster with large networks where the "
-        "processor multiplies it, and may choose another of nearly equal summaries.",
-    )
 
     risk_samples: Annotated[int, Field(ge=0)] = Field(
         description="Summaries drawn per document; of the beam and the greedy summary the one with the best expected "

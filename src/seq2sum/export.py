@@ -33,7 +33,7 @@ EXAMPLE_POSITIONS, EXAMPLE_BEAMS = 7, 3
 
 
 class _Encode(nn.Module):
-    """A document ``source_ids`` [1, S] → states [1, S, F], keys [1, S, D] and the decoder's first state."""
+    """A document ``source_ids`` [1, S] → states [1, S, F], keys [1, S, *] and the decoder's first state."""
 
     def __init__(self, model: SummarizerModel) -> None:
         super().__init__()

@@ -22,11 +22,9 @@ from seq2sum.errors import UserError
 from seq2sum.files import write_text
 from seq2sum.model.decoder import DecoderState, Memory
 from seq2sum.model.folder import load_model
-from seq2sum.model.precision import MATRIX_TYPES, autocast
 from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.params_file import read_section
 from seq2sum.risk import ExpectedRouge
-from seq2sum.scorer import PieceScorer
 
 SEARCH_FILE = "search.json"
 
@@ -205,13 +203,10 @@ class Summarizer:
         watch: Watch | None = None,
     ) -> list[list[Hypothesis]]:
         device = self.model.embedding.weight.device
-        precision = MATRIX_TYPES[search.precision]
         memory = self._read(rows)
         coverage = torch.zeros(len(rows), 1, memory.source_ids.shape[1], device=device)
         beta = search.coverage_penalty
-        decoder = self.model.decoder.initial_state(memory)
-        state = _SearchState(memory.to(precision), decoder, coverage if beta else None)
-        score = PieceScorer(self.model, len(rows) * search.beam_size, precision)
+        state = _SearchState(memory, self.model.decoder.initial_state(memory), coverage if beta else None)
         constraints: list[Constraint] = []
         if search.source_support:
             constraints.append(SourceSupport(self._support_table, texts, search.max_tokens, device))
@@ -219,28 +214,29 @@ class Summarizer:
             constraints.append(WordLimit(self._word_table, search.max_words, EOS, whole_words, device))
         if watch is not None:
             constraints.append(functools.partial(self._tell, watch))
-        with autocast(device, precision):
-            return beam_search(
-                functools.partial(self._step, score),
-                state,
-                latest_ids=torch.full((len(rows), 1), BOS, device=device),
-                params=search,
-                end_id=EOS,
-                forbidden_ids=(PAD, BOS, MASK),
-                constraints=constraints,
-                end_bonus=functools.partial(_coverage_bonus, beta=beta) if beta else None,
-                num_best=num_best,
-            )
+        buffer = self.model.score_buffer(len(rows) * search.beam_size)
+        return beam_search(
+            functools.partial(self._step, buffer),
+            state,
+            latest_ids=torch.full((len(rows), 1), BOS, device=device),
+            params=search,
+            end_id=EOS,
+            forbidden_ids=(PAD, BOS, MASK),
+            constraints=constraints,
+            end_bonus=functools.partial(_coverage_bonus, beta=beta) if beta else None,
+            num_best=num_best,
+        )
 
     def _tell(self, watch: Watch, _log_probs: Tensor, prefixes: Tensor, documents: Tensor) -> None:
         """A constraint that forbids nothing: it sees the beams, the best one first."""
         for document, ids in zip(documents.tolist(), prefixes[:, 0].tolist(), strict=True):
             watch(document, self.tokenizer.decode(ids).strip())
 
-    def _step(self, score: PieceScorer, latest_ids: Tensor, state: _SearchState) -> tuple[Tensor, _SearchState]:
+    def _step(self, buffer: Tensor, latest_ids: Tensor, state: _SearchState) -> tuple[Tensor, _SearchState]:
         decoded, decoder = self.model.step(state.memory, state.decoder, latest_ids)
         coverage = None if state.coverage is None else state.coverage + decoded.attn_log_weights.exp()
-        return score(state.memory, decoded), _SearchState(state.memory, decoder, coverage)
+        log_probs = self.model.log_probs(state.memory, decoded, buffer)
+        return log_probs, _SearchState(state.memory, decoder, coverage)
 
     @functools.cached_property
     def _support_table(self) -> SupportTable:

@@ -52,7 +52,7 @@ def trainers(project: Path) -> list[psutil.Process]:
 
 def newest_step(project: Path) -> int:
     """The step of the newest checkpoint; 0 if there is none."""
-    steps = [int(path.stem.removeprefix("step-")) for path in project.glob(".cache/checkpoints/*/step-*.json")]
+    steps = [int(path.stem.split("-")[1]) for path in project.glob(".cache/checkpoints/*/step-*.json")]
     return max(steps, default=0)
 
 

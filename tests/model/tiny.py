@@ -40,9 +40,17 @@ def tiny_params(**changes: object) -> ModelParams:
     return ModelParams.model_validate(values | changes)
 
 
+def with_biases(model: SummarizerModel) -> SummarizerModel:
+    """The same with biases as after a training, which begins with zeros: so that what forgets one is found out."""
+    for parameter in model.parameters():
+        if parameter.dim() == 1:
+            torch.nn.init.normal_(parameter, std=0.3)
+    return model
+
+
 def tiny_model(**changes: object) -> SummarizerModel:
     torch.manual_seed(3)
-    return SummarizerModel(tiny_params(**changes), VOCAB_SIZE)
+    return with_biases(SummarizerModel(tiny_params(**changes), VOCAB_SIZE))
 
 
 def batch_of(*pairs: tuple[Sequence[int], Sequence[int]]) -> Batch:

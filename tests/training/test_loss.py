@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2sum.model.precision import autocast
 from seq2sum.training.coverage import coverage_loss
 from seq2sum.training.loss import _MixtureLoss, gold_copy_log_prob, negative_log_likelihood
+from seq2sum.training.phase import autocast
 from tests.model.tiny import VOCAB_SIZE, batch_of, encode, every_network, tiny_model
 
 BATCH = batch_of(([5, 6, 7, 8, 6], [5, 9, 6, 6]), ([9, 5], [7]), ([4, 4, 11], [12, 4, 4]))
@@ -79,7 +79,7 @@ def test_single_and_half_precision_agree(network):
         return [loss.detach(), *gradients(model, loss)]
 
     for single, half in zip(*map(loss_and_gradients, (torch.float32, torch.bfloat16)), strict=True):
-        assert (single - half).norm() <= 0.05 * single.norm() + 1e-3
+        assert (single - half).norm() <= 0.05 * single.norm() + 1e-2
 
 
 def test_coverage_loss_equals_the_loop_over_steps():

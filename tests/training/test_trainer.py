@@ -22,6 +22,7 @@ from seq2sum.training.average import WeightAverage
 from seq2sum.training.distributed import ALONE, Ranks
 from seq2sum.training.phase import Phase, likelihood_phase, pretraining_phase
 from seq2sum.training.schedule import learning_rate
+from seq2sum.training.sentinel import Incident, watch
 from seq2sum.training.state import Training
 from seq2sum.training.trainer import Interrupted, fit, train_step, validation_loss
 from tests.model.tiny import VOCAB_SIZE, batch_of, tiny_model, tiny_params
@@ -237,6 +238,15 @@ def test_an_incident_is_mended_by_going_back_with_half_the_rate(tmp_path, factor
     assert rates[16] == learning_rate(16, 0.01, 5, 30)
     assert rates[20] == pytest.approx(learning_rate(20, 0.01, 5, 30) / 2)
     assert [line["step"] for line in lines] == sorted(line["step"] for line in lines)
+
+
+def test_what_is_usual_follows_the_loss(tmp_path):
+    """A loss that was the first one's size is an explosion once they are a hundredth of it."""
+    training = Training(tiny_model(), train_params(explosion_factor=10.0), tmp_path, CPU)
+    for loss in (500.0, *[5.0] * 400):
+        watch(training, loss, gradient_norm=1.0)
+    with pytest.raises(Incident, match="loss 500, of late 5"):
+        watch(training, 500.0, gradient_norm=1.0)
 
 
 def test_the_reward_phase_raises_the_reward_and_never_lowers_it(tmp_path):

@@ -4,7 +4,7 @@ Shapes: B documents, S source positions, T target positions, K beams, N target r
 E embedding, D decoder size, F size of an encoder state.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -24,25 +24,17 @@ class Memory:
     """A batch of encoded documents as the decoder reads them; computed once, shared by all steps and beams."""
 
     states: Tensor  # [B, S, F]
-    keys: Tensor  # [B, S, *], what queries are compared with; for most attentions the states themselves
+    keys: Tensor  # [B, S, *], what queries are compared with: for most attentions the states themselves
     source_ids: Tensor  # [B, S]
     source_mask: Tensor  # [B, S], True = real token
     final_hidden: Tensor  # [B, F]
 
     def keep(self, document_indices: Tensor) -> "Memory":
         """The documents ``document_indices`` [B'] alone."""
-        kept = (values[document_indices] for values in (self.source_ids, self.source_mask, self.final_hidden))
-        return Memory(*self._changed(lambda values: values[document_indices]), *kept)
-
-    def to(self, precision: torch.dtype) -> "Memory":
-        """The same with what matrix products read in ``precision``."""
-        changed = self._changed(lambda values: values.to(precision))
-        return Memory(*changed, self.source_ids, self.source_mask, self.final_hidden)
-
-    def _changed(self, change: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        """States and keys, changed once where they are the same."""
-        states = change(self.states)
-        return states, states if self.keys is self.states else change(self.keys)
+        states = self.states[document_indices]
+        keys = states if self.keys is self.states else self.keys[document_indices]
+        others = (self.source_ids, self.source_mask, self.final_hidden)
+        return Memory(states, keys, *(values[document_indices] for values in others))
 
 
 @dataclass(frozen=True)
@@ -159,10 +151,7 @@ def _run_in_time(lstm: nn.LSTM, inputs: Tensor, hidden: Tensor, cell: Tensor) ->
 
 def _run_once(lstm: nn.LSTM, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     """One step of ``lstm`` for ``inputs`` [B, K, *]: the new hidden and cell [B, K, D]."""
-    of_input, of_hidden, input_bias, hidden_bias = lstm.all_weights[0]
-    linear = nn.functional.linear
-    # Not torch.lstm_cell, which would round the cell, too, where products are rounded to bfloat16.
-    gates = linear(inputs, of_input, input_bias) + linear(hidden, of_hidden, hidden_bias)
-    input_gate, forget, candidate, output = gates.chunk(4, dim=-1)
-    new_cell = torch.sigmoid(forget) * cell + torch.sigmoid(input_gate) * torch.tanh(candidate)
-    return torch.sigmoid(output) * torch.tanh(new_cell), new_cell
+    flat = (hidden.flatten(0, 1), cell.flatten(0, 1))
+    weights: Sequence[Tensor] = lstm.all_weights[0]
+    new_hidden, new_cell = torch.lstm_cell(inputs.flatten(0, 1), flat, *weights)
+    return new_hidden.view_as(hidden), new_cell.view_as(cell)

@@ -26,10 +26,11 @@ class Checkpoint:
 
 
 class CheckpointStore:
-    """A folder of checkpoints of one training, ``step-N.safetensors`` with ``step-N.json`` beside it.
+    """A folder of checkpoints of one training, ``step-N-TIME.safetensors`` with a JSON file beside it.
 
     The JSON file is written last and holds the tensor file's SHA-256: without it, or where they differ, the
-    checkpoint does not exist.
+    checkpoint does not exist. No file is written over: what a step is saved for another time, as where a phase ends,
+    gets a name of its own, so that a kill in between leaves the one before whole.
     """
 
     def __init__(self, folder: Path, keep: int = 2) -> None:
@@ -41,7 +42,8 @@ class CheckpointStore:
 
         Later ones were damaged, or the training would not have gone back behind them.
         """
-        tensors = self.folder / f"step-{step:09d}.safetensors"
+        times = [int(file.stem[-2:]) for file in self.folder.glob(f"step-{step:09d}-*")]
+        tensors = self.folder / f"step-{step:09d}-{max(times, default=-1) + 1:02d}.safetensors"
         facts = tensors.with_suffix(".json")
         write_tensors(tensors, checkpoint.tensors)
         write_json(facts, {"sha256": sha256_of(tensors), "facts": checkpoint.facts})

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 
 from seq2sum.config import PhaseParams, TrainParams
@@ -87,3 +88,8 @@ def likelihood_phase(params: TrainParams, pairs: EncodedPairs, validate: Validat
 def pretraining_phase(params: TrainParams, pairs: EncodedPairs) -> Phase:
     """The phase before it, on sentences and the documents that lost them."""
     return Phase("pretraining", pairs, params.pretrain, Likelihood(params), "train/pretraining_loss")
+
+
+def autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
+    """A context in which matrix products run in ``precision``."""
+    return torch.autocast(device.type, precision, enabled=precision != torch.float32)

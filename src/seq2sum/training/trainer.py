@@ -14,11 +14,10 @@ from tqdm import tqdm
 from seq2sum.data.batch import Batch, make_batch
 from seq2sum.data.encoded import EncodedPairs
 from seq2sum.model.dropout import Noise
-from seq2sum.model.precision import autocast
 from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.training.distributed import ALONE, Ranks
 from seq2sum.training.loss import negative_log_likelihood
-from seq2sum.training.phase import Phase
+from seq2sum.training.phase import Phase, autocast
 from seq2sum.training.sampler import epoch_batches, in_order_batches
 from seq2sum.training.schedule import learning_rate
 from seq2sum.training.sentinel import Incident, step_back, watch
