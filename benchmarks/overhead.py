@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from pipeline import paths
 
-NUM_STEPS, ROUNDS = 200, 2
+NUM_STEPS, ROUNDS = 200, 3
 COPIED = ("pipeline", "src", "requirements", "params.yaml", "dvc.yaml", "data")
 
 

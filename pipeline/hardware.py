@@ -31,10 +31,11 @@ def use_hardware() -> torch.device:
         if device.type == "cuda":
             torch.cuda.set_device(device)
     except (RuntimeError, AssertionError) as error:
+        what = str(error).splitlines()[0].rstrip(".")
         there = ", ".join(["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))])
         raise UserError(
-            f"SEQ2SUM_DEVICE={name}: not usable: {str(error).splitlines()[0]} Name one that is there ({there}), or "
-            "unset it for the best of them."
+            f"SEQ2SUM_DEVICE={name}: not usable: {what}. Name one that is there ({there}), or unset it for the best "
+            "of them."
         ) from error
     torch.set_num_threads(num_threads())
     os.environ.setdefault(

@@ -134,6 +134,8 @@ def evaluate(
 
         if output is not None:
             require_writable(output)
+            if output.suffix != ".parquet" or output.resolve() in {Path(file).resolve() for file in files}:
+                raise UserError(f"{output}: --output writes a .parquet file of its own. Name another.")
         params = load_params(paths.PARAMS).evaluate
         pairs, num_textless = read_labelled(files, documents, summaries)
         with named_model(model) as named:

@@ -50,6 +50,16 @@ def test_the_exported_form_writes_the_same_summaries(tmp_path, network):
     assert [summary.score for summary in found] == pytest.approx([summary.score for summary in expected], abs=1e-4)
 
 
+def test_a_folder_with_anything_else_in_it_is_refused_and_an_earlier_export_replaced(tmp_path):
+    original, folder = summarizer(), tmp_path / "exported"
+    export(original, folder)
+    export(original, folder, quantize=True)
+    (folder / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"exported: holds thesis\.txt, which is no part of an export"):
+        export(original, folder)
+    assert (folder / "thesis.txt").read_text() == "mine"
+
+
 def probabilities(folder: Path) -> np.ndarray:
     """Those of a summary's first pieces, each document's [V] under the next."""
     exported = PortableSummarizer(folder)

@@ -68,6 +68,8 @@ def _train(params: Params, device: torch.device, ranks: Ranks, should_stop: Call
         num_checkpoints = whole_number("SEQ2SUM_CHECKPOINTS", DEFAULT_CHECKPOINTS)
         training = Training(model, params.train, folder, device, precision, ranks, num_checkpoints)
         training.resume()
+        if ranks.is_first and (step := training.progress.step):
+            print(f"train: on from step {step:,}, the last checkpoint", file=sys.stderr)
         try:
             phases = phases_of(params.train, tokenizer, device, precision, ranks)
             fit(training, phases, should_stop)

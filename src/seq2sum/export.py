@@ -30,6 +30,7 @@ OPSET = 18
 EMBEDDING = "model.embedding.weight"
 # Any document and beam do to trace the network with; a 1 would look like a size that never changes.
 EXAMPLE_POSITIONS, EXAMPLE_BEAMS = 7, 3
+EXPORTED = {ENCODER_FILE, STEP_FILE, TOKENIZER_FILE, FACTS_FILE}
 
 
 class _Encode(nn.Module):
@@ -70,8 +71,11 @@ def export(summarizer: Summarizer, folder: Path, quantize: bool = False) -> dict
     """Writes the folder that :class:`seq2sum.portable.PortableSummarizer` reads, whole or not at all.
 
     With ``quantize`` the output projection multiplies in 8-bit integers. Returns the search settings that the exported
-    form does without. Raises UserError if the model has no search settings, or if the packages for it are missing.
+    form does without. Raises UserError if the model has no search settings, if the packages for it are missing, or if
+    ``folder`` holds anything but an earlier export: that would be lost.
     """
+    if others := sorted({file.name for file in folder.glob("*")} - EXPORTED):
+        raise UserError(f"{folder}: holds {', '.join(others[:3])}, which is no part of an export. Name a new folder.")
     if summarizer.search is None:
         raise UserError("the model has no search settings (search.json).")
     left_out = {name: value for name, value in summarizer.search if name in WITHOUT and value != WITHOUT[name]}

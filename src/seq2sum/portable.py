@@ -156,6 +156,9 @@ def _session(path: Path, num_threads: int) -> Callable[..., list[Floats]]:
 
 if __name__ == "__main__":
     try:
-        print(PortableSummarizer(Path(sys.argv[1])).summarize([sys.stdin.read()])[0].text)
+        document = sys.stdin.buffer.read().decode()
+        print(PortableSummarizer(Path(sys.argv[1])).summarize([document])[0].text)
+    except UnicodeDecodeError as error:
+        sys.exit(f"standard input: byte {error.start + 1} is not UTF-8. Convert it, with iconv say.")
     except UserError as error:
         sys.exit(str(error))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -96,7 +97,7 @@ def test_killed_with_its_dvc_the_training_goes_on_to_the_same_result(project: Pa
         command, cwd=project, env=environment(project), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 120
-    while not list(project.glob(".cache/checkpoints/*/step-*.json")):
+    while not list(project.glob(".cache/checkpoints/*/step-*[1-9]*-??.json")):
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -108,6 +109,7 @@ def test_killed_with_its_dvc_the_training_goes_on_to_the_same_result(project: Pa
 
     done = repro(project, "--force", "--single-item", "train")
     assert stages_run(done) == ["train"]
+    assert re.search(r"train: on from step \d", done.stderr)
     resumed = json.loads((project / "reports/train.json").read_text())
     assert resumed["steps"] == 340
     assert stages_run(repro(project))[0] == "locate"

@@ -99,6 +99,13 @@ def test_training_gives_the_same_bytes_whatever_the_order(tmp_path: Path) -> Non
     assert (tmp_path / "first.json").read_bytes() == (tmp_path / "second.json").read_bytes()
 
 
+def test_parts_of_a_character_are_left_out_and_a_whole_replacement_character_is_not() -> None:
+    ids = TOKENIZER.encode("the ж\N{REPLACEMENT CHARACTER}")
+    assert TOKENIZER.decode(ids) == "the ж\N{REPLACEMENT CHARACTER}"
+    assert TOKENIZER.decode(ids[:-1]) == "the ж"
+    assert TOKENIZER.decode([*TOKENIZER.encode("ж")[:-1], *TOKENIZER.encode("the")]) == " the"
+
+
 @given(st.lists(st.integers(0, TOKENIZER.vocab_size - 1)))
 def test_any_ids_decode_to_text(ids: list[int]) -> None:
     text = TOKENIZER.decode(ids)

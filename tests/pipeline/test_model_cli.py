@@ -282,6 +282,10 @@ def test_a_folder_without_the_right_to_write_is_told_before_the_work(
     [
         (["evaluate", "--output", "pairs.jsonl/mine.parquet", "pairs.jsonl"], "pairs.jsonl: Not a directory"),
         (["evaluate", "--output", ".", "pairs.jsonl"], ".: is a folder, not a file"),
+        (
+            ["evaluate", "--output", "pairs.jsonl", "pairs.jsonl"],
+            "pairs.jsonl: --output writes a .parquet file",
+        ),
         (["export", "--to", "pairs.jsonl"], "pairs.jsonl: is a file, not a folder"),
     ],
 )

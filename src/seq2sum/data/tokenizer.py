@@ -1,5 +1,6 @@
 """The subword vocabulary: byte-level BPE (Sennrich et al. 2016; Radford et al. 2019) that loses nothing of a text."""
 
+import functools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -94,8 +95,11 @@ class Tokenizer:
         return [encoding.ids if text else [] for text, encoding in zip(texts, encodings, strict=True)]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ``ids``, special ones left out; bytes that form no character become U+FFFD."""
-        text: str = self._backend.decode([int(piece) for piece in ids if piece >= NUM_SPECIAL])
+        """The text of ``ids``; special ones are left out, and bytes that form no whole character."""
+        pieces = [int(piece) for piece in ids if piece >= NUM_SPECIAL]
+        text: str = self._backend.decode(pieces)
+        if "\ufffd" in text:  # one that was written so, or a part of another
+            text = b"".join(self._bytes_of[piece] for piece in pieces).decode(errors="ignore")
         return text.removeprefix(" ")
 
     def encode_with_spans(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
@@ -106,6 +110,10 @@ class Tokenizer:
         ids = self.encode(text)
         offsets = self._backend.encode(" " + text, add_special_tokens=False).offsets if ids else []
         return ids, [(max(0, start - 1), end - 1) for start, end in offsets]
+
+    @functools.cached_property
+    def _bytes_of(self) -> list[bytes]:
+        return self.piece_bytes()
 
     def piece_bytes(self) -> list[bytes]:
         """The UTF-8 bytes of every piece by id, with its leading space; empty for the special ones."""
