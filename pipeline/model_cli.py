@@ -134,7 +134,7 @@ def evaluate(
 
         if output is not None:
             require_writable(output)
-            if output.suffix != ".parquet" or output.resolve() in {Path(file).resolve() for file in files}:
+            if output.suffix != ".parquet" or output.resolve() in {file.resolve() for file in files}:
                 raise UserError(f"{output}: --output writes a .parquet file of its own. Name another.")
         params = load_params(paths.PARAMS).evaluate
         pairs, num_textless = read_labelled(files, documents, summaries)

@@ -97,7 +97,7 @@ def test_killed_with_its_dvc_the_training_goes_on_to_the_same_result(project: Pa
         command, cwd=project, env=environment(project), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 120
-    while not list(project.glob(".cache/checkpoints/*/step-*[1-9]*-??.json")):
+    while not list(project.glob(".cache/checkpoints/*/step-*[1-9]*-???.json")):
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -21,8 +21,8 @@ def test_the_newest_comes_back_and_old_ones_go(tmp_path):
     assert found.facts == {"value": 15}
     assert torch.equal(found.tensors["weights"], torch.full((3,), 15.0))
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "step-000000010-00.json", "step-000000010-00.safetensors",
-        "step-000000015-00.json", "step-000000015-00.safetensors",
+        "step-000000010-000.json", "step-000000010-000.safetensors",
+        "step-000000015-000.json", "step-000000015-000.safetensors",
     ]  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def test_a_damaged_newest_falls_back_to_the_one_before(tmp_path, damage):
     store = CheckpointStore(tmp_path)
     store.save(5, checkpoint(5))
     store.save(10, checkpoint(10))
-    tensors, facts = tmp_path / "step-000000010-00.safetensors", tmp_path / "step-000000010-00.json"
+    tensors, facts = tmp_path / "step-000000010-000.safetensors", tmp_path / "step-000000010-000.json"
     content = tensors.read_bytes()
     if damage == "bit":
         tensors.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
@@ -64,7 +64,7 @@ def test_a_damaged_newest_falls_back_to_the_one_before(tmp_path, damage):
 def test_tensors_without_facts_do_not_count(tmp_path):
     store = CheckpointStore(tmp_path)
     store.save(5, checkpoint(5))
-    (tmp_path / "step-000000005-00.json").unlink()
+    (tmp_path / "step-000000005-000.json").unlink()
     assert store.latest(CPU) is None
 
 
@@ -75,7 +75,7 @@ def test_what_is_saved_after_damage_outlives_the_damaged(tmp_path, keep):
         store.save(step, checkpoint(step))
     for damaged in tmp_path.glob("*.safetensors"):
         damaged.write_bytes(b"")
-    (tmp_path / "step-000000737-00.safetensors").write_bytes(b"killed before its facts were written")
+    (tmp_path / "step-000000737-000.safetensors").write_bytes(b"killed before its facts were written")
     assert store.latest(CPU) is None
     for step in (0, 250):
         store.save(step, checkpoint(step))

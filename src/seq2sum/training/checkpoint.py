@@ -42,8 +42,8 @@ class CheckpointStore:
 
         Later ones were damaged, or the training would not have gone back behind them.
         """
-        times = [int(file.stem[-2:]) for file in self.folder.glob(f"step-{step:09d}-*")]
-        tensors = self.folder / f"step-{step:09d}-{max(times, default=-1) + 1:02d}.safetensors"
+        times = [int(file.stem.split("-")[2]) for file in self.folder.glob(f"step-{step:09d}-*")]
+        tensors = self.folder / f"step-{step:09d}-{max(times, default=-1) + 1:03d}.safetensors"
         facts = tensors.with_suffix(".json")
         write_tensors(tensors, checkpoint.tensors)
         write_json(facts, {"sha256": sha256_of(tensors), "facts": checkpoint.facts})

@@ -1,12 +1,15 @@
 """A server that several share: passwords, artifacts in an S3 store that only the server has the keys of."""
 
 import base64
+import contextlib
+import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from werkzeug.security import generate_password_hash
 
 from pipeline import publish
 from pipeline.tracking import champion, connection
@@ -24,6 +27,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> It
     with s3_store(folder) as endpoint:
         s3 = S3_ENVIRONMENT | {"MLFLOW_S3_ENDPOINT_URL": endpoint}
         running = MlflowServer(folder, f"sqlite:///{folder}/mlflow.db", f"s3://{BUCKET}", PASSWORD, s3)
+        # A password that is quickly checked: else its hash takes most of the time of every request.
+        with contextlib.closing(sqlite3.connect(folder / "basic_auth.db")) as users, users:
+            users.execute("UPDATE users SET password_hash = ?", [generate_password_hash(PASSWORD, "pbkdf2:sha256:1")])
         yield running, endpoint
         running.kill()
 
