@@ -58,6 +58,8 @@ def _train(params: Params, device: torch.device, ranks: Ranks, should_stop: Call
     tokenizer = Tokenizer.load(paths.TOKENIZER)
     info = read_info(paths.ENCODED)
     config = params.train.model_dump() | {"encode": params.encode.model_dump(), "precision": str(precision)}
+    # This file says which phases there are, and on what.
+    config["stage"] = sha256_of(Path(__file__))
     key = train_key(info["digest"] + sha256_of(paths.TOKENIZER), config)
     folder = paths.CHECKPOINTS / key
     with _alone_in(folder, key) if ranks.is_first else contextlib.nullcontext():

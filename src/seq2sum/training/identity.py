@@ -3,10 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-import torch
 
 import seq2sum
 
@@ -23,10 +22,12 @@ SHAPING_CODE = (
     "reward.py",
     "training",
 )
+# The packages whose results go into the weights.
+COMPUTING = ("numpy", "rouge-score-rs", "torch")
 
 
 def train_key(data_digest: str, config: Mapping[str, Any]) -> str:
-    """Hexadecimal SHA-256 over the data, every value that training reads, the code and PyTorch's version.
+    """Hexadecimal SHA-256 over the data, every value that training reads, the code, and the versions of what computes.
 
     Only a training with the same key may resume a checkpoint.
     """
@@ -34,7 +35,7 @@ def train_key(data_digest: str, config: Mapping[str, Any]) -> str:
         "data": data_digest,
         "config": config,
         "code": _code_digest(Path(seq2sum.__path__[0])),
-        "torch": torch.__version__.partition("+")[0],
+        "versions": {name: metadata.version(name).partition("+")[0] for name in COMPUTING},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
