@@ -142,6 +142,7 @@ def main() -> None:
     precisions = PRECISIONS if has_bfloat16() else ("float32",)
     for size in SIZES:
         results |= results_of(size, rounds(size, num_rounds, precisions))
+        write_json(RESULTS, results)
     results["pipeline_overhead"] = pipeline_overhead()
     machine = machine_tags()
     results["machine"] = {
