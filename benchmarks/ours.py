@@ -3,6 +3,7 @@
 Prints a line of JSON. Jobs: train, decode, multiply (the machine's own matrix products).
 """
 
+import functools
 import json
 import resource
 import sys
@@ -96,8 +97,11 @@ def train(size: Size, precision: torch.dtype, folder: Path) -> dict[str, Any]:
     }
 
 
-def decode(size: Size, precision: torch.dtype, folder: Path) -> dict[str, Any]:
-    """Summaries by beam search, each of the mean length; an untrained network would not end by itself."""
+def decode(size: Size, precision: torch.dtype, folder: Path, **changes: object) -> dict[str, Any]:
+    """Summaries by beam search, each of the mean length; an untrained network would not end by itself.
+
+    ``changes`` are laid over the search settings.
+    """
     device = use_hardware()
     torch.manual_seed(1)
     model = SummarizerModel(network(size), size.vocab_size)
@@ -106,7 +110,7 @@ def decode(size: Size, precision: torch.dtype, folder: Path) -> dict[str, Any]:
     # A plain beam, as the peers'.
     update = {"beam_size": 4, "min_tokens": length, "max_tokens": length, "risk_samples": 0, "length_penalty": 1.0}
     update |= {"block_ngrams": 0, "source_support": False}
-    search = load_params(paths.PARAMS).evaluate.search.model_copy(update=update)
+    search = load_params(paths.PARAMS).evaluate.search.model_copy(update=update | changes)
     documents = (folder / "decode.src").read_text().splitlines()
     with autocast(device, precision):
         summarizer.summarize(documents[:2], search)
@@ -179,7 +183,8 @@ def main() -> None:
     if job == "multiply":
         result = multiply(dtype)
     else:
-        result = {"train": train, "decode": decode}[job](SIZES[size], dtype, Path(folder))
+        whole = functools.partial(decode, shortlist=0)
+        result = {"train": train, "decode": decode, "decode_whole": whole}[job](SIZES[size], dtype, Path(folder))
     result["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps(result))
 

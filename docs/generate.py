@@ -27,7 +27,7 @@ UNITS = {
     r"seed$|num_permutations$|salt$": "none",
     r"stride$|conv_width$": "pieces",
     r"_steps$|^validate_every$|^log_every$|^checkpoint_every$": "steps",
-    r"_tokens$|^vocab_size$": "pieces",
+    r"_tokens$|^vocab_size$|^shortlist$": "pieces",
     r"_words$": "words",
     r"_share$|similarity$|^looping$|^copying$": "share, 0 to 1",
     r"_ratio$": "words over words",

@@ -110,6 +110,10 @@ def summarize(
             show_default=OWN,
         ),
     ] = None,
+    shortlist: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Pieces that may be generated; 0 is all.", show_default=OWN),
+    ] = None,
     risk_samples: Annotated[
         int | None,
         typer.Option(
@@ -127,6 +131,7 @@ def summarize(
         "max_words": max_words,
         "block_ngrams": block_ngrams,
         "source_support": source_support,
+        "shortlist": shortlist,
         "risk_samples": risk_samples,
     }
     with user_errors():

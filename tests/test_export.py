@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from seq2sum.data.tokenizer import BOS, Tokenizer
+from seq2sum.decoding.hypothesis import length_penalty
 from seq2sum.errors import UserError
 from seq2sum.export import export
 from seq2sum.model.summarizer import SummarizerModel
@@ -48,6 +49,17 @@ def test_the_exported_form_writes_the_same_summaries(tmp_path, network):
     assert [summary.text for summary in found] == [summary.text for summary in expected]
     assert [summary.truncated for summary in found] == [summary.truncated for summary in expected]
     assert [summary.score for summary in found] == pytest.approx([summary.score for summary in expected], abs=1e-4)
+
+
+def test_the_exported_form_keeps_to_the_same_shortlist(tmp_path):
+    original = summarizer()
+    original.search = short = SEARCH.model_copy(update={"shortlist": 9})
+    assert export(original, tmp_path / "exported") == {}
+    expected = original.summarize(TEXTS, short)
+    assert [one.text for one in PortableSummarizer(tmp_path / "exported").summarize(TEXTS)] == [
+        one.text for one in expected
+    ]
+    assert [one.text for one in expected] != [one.text for one in original.summarize(TEXTS, SEARCH)]
 
 
 def test_a_folder_with_anything_else_in_it_is_refused_and_an_earlier_export_replaced(tmp_path):
@@ -136,6 +148,11 @@ def test_both_searches_find_the_same(seed, **params):
     found = beam_search(step, [], search_params(**params), BEGIN, END, (BEGIN,))[: params["beam_size"]]
     scores = [hypothesis.score for hypothesis in expected]
     assert [hypothesis.score for hypothesis in found] == pytest.approx(scores, abs=1e-5)
-    # The same pieces in another order often score the same: which of such is the last is up to rounding.
-    ids = [{tuple(one.ids) for one in some if one.score > scores[-1] + 1e-5} for some in (found, expected)]
-    assert ids[0] == ids[1]
+    # The same pieces in another order often score the same, and which of such is kept is up to rounding: so the scores
+    # are compared, and each must be that of the pieces it stands with.
+    for one in found:
+        steps = table[0][[BEGIN, *one.ids], [*one.ids, END]].log().sum()
+        assert one.score == pytest.approx(
+            float(steps) / length_penalty(len(one.ids) + 1, params["length_penalty"]), abs=1e-5
+        )
+    assert len({tuple(one.ids) for one in found}) == len(found)

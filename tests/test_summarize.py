@@ -12,6 +12,7 @@ from seq2sum.data.tokenizer import NUM_SPECIAL, Tokenizer
 from seq2sum.errors import UserError
 from seq2sum.model.folder import save_model
 from seq2sum.model.summarizer import SummarizerModel
+from seq2sum.scorer import Scorer, can_be_generated
 from seq2sum.summarize import Summarizer, save_search
 from tests.decoding.tables import search_params
 from tests.model.tiny import tiny_params, with_biases
@@ -69,7 +70,7 @@ def test_many_short_documents_are_decoded_within_the_bound_and_to_the_same_summa
     documents = [*TEXTS, *TEXTS[:3]]
     for search in (SEARCH, changed(risk_samples=5)):
         whole = summarizer.summarize(documents, search)
-        sizes, step = [], summarizer.model.log_probs
+        sizes, step = [], Scorer.__call__
 
         def noting(*arguments, step=step, sizes=sizes):
             log_probs = step(*arguments)
@@ -78,7 +79,7 @@ def test_many_short_documents_are_decoded_within_the_bound_and_to_the_same_summa
 
         bound = 2 * max(search.beam_size, search.risk_samples) * summarizer.tokenizer.vocab_size
         monkeypatch.setattr(summarize_module, "BATCH_PROBABILITIES", bound)
-        monkeypatch.setattr(summarizer.model, "log_probs", noting)
+        monkeypatch.setattr(Scorer, "__call__", noting)
         bounded = summarizer.summarize(documents, search)
         monkeypatch.undo()
         assert [one.text for one in bounded] == [one.text for one in whole]
@@ -135,6 +136,35 @@ def test_limits_in_words_and_source_support_are_kept_by_any_model(folder):
         for summary in found:
             assert len(summary.text.split()) <= 2
             assert unsupported_claims(summary.text, document, ordinary_words(pieces)) == []
+
+
+def test_a_shortlist_of_everything_changes_nothing_and_a_short_one_keeps_to_its_pieces_and_the_document_s(folder):
+    summarizer = Summarizer.load(folder)
+    whole = summarizer.summarize(TEXTS, SEARCH)
+    assert summarizer.summarize(TEXTS, changed(shortlist=10_000)) == whole
+    generated = set(can_be_generated(summarizer.model, 9, range(NUM_SPECIAL)).nonzero().flatten().tolist())
+    short = changed(shortlist=9)
+    together = summarizer.summarize(TEXTS, short)
+    for document, summary in zip(TEXTS, together, strict=True):
+        assert {*summary.ids} <= {*generated, *summarizer.tokenizer.encode(document)}
+        alone = summarizer.summarize([document], short)[0]
+        assert (alone.text, alone.score) == (summary.text, pytest.approx(summary.score, abs=1e-4))
+    assert any(not {*summary.ids} <= generated for summary in together)
+    assert [summary.text for summary in together] != [summary.text for summary in whole]
+
+
+def test_with_a_shortlist_other_limits_hold_and_what_watches_reads_the_pieces(folder):
+    summarizer = Summarizer.load(folder)
+    limited = changed(shortlist=40, max_words=3, source_support=True, max_tokens=12)
+    seen: dict[int, list[str]] = {}
+    found = summarizer.summarize_best(
+        TEXTS, limited, 2, watch=lambda index, text: seen.setdefault(index, []).append(text)
+    )
+    for index, (document, best) in enumerate(zip(TEXTS, found, strict=True)):
+        for summary in best:
+            assert len(summary.text.split()) <= 3
+            assert unsupported_claims(summary.text, document, ordinary_words(summarizer.tokenizer.piece_bytes())) == []
+        assert {summarizer.tokenizer.decode(best[0].ids[:n]).strip() for n in (0, 1)} & {*seen[index]}
 
 
 def test_support_is_of_the_whole_document_though_the_model_reads_its_beginning(folder):

@@ -139,6 +139,10 @@ class SearchParams(Section):
     source_support: bool = Field(
         description="No number and no capitalised word in a summary that its document does not hold, whatever its case."
     )
+    shortlist: Annotated[int, Field(ge=0)] = Field(
+        description="Pieces that may be generated, the commonest in summaries; all others can only be copied from the "
+        "document. 0 is the whole vocabulary, as for a model that can't copy."
+    )
 
     risk_samples: Annotated[int, Field(ge=0)] = Field(
         description="Summaries drawn per document; of the beam and the greedy summary the one with the best expected "

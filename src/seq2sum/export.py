@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from seq2sum.data.tokenizer import NUM_SPECIAL
 from seq2sum.errors import UserError
 from seq2sum.files import replaced_file, replaced_folder, write_text
 from seq2sum.model.decoder import DecoderState, Memory
@@ -23,6 +24,7 @@ from seq2sum.portable import (
     WITHOUT,
     PortableFacts,
 )
+from seq2sum.scorer import can_be_generated
 from seq2sum.summarize import Summarizer
 
 OPSET = 18
@@ -48,12 +50,13 @@ class _Encode(nn.Module):
 
 class _Step(nn.Module):
     """The latest ids [1, K], the document and the decoder's state [1, K, D] × 4 → log probabilities [1, K, V] and the
-    new state.
+    new state. What the search's shortlist leaves out is minus infinity unless it can be copied.
     """
 
-    def __init__(self, model: SummarizerModel) -> None:
+    def __init__(self, model: SummarizerModel, shortlist: int) -> None:
         super().__init__()
         self.model = model
+        self.left_out = ~can_be_generated(model, shortlist, range(NUM_SPECIAL))
 
     def forward(
         self, latest_ids: Tensor, source_ids: Tensor, states: Tensor, keys: Tensor, *state: Tensor
@@ -61,7 +64,8 @@ class _Step(nn.Module):
         is_real = torch.ones_like(source_ids, dtype=torch.bool)
         memory = Memory(states, keys, source_ids, is_real, final_hidden=states[:, 0])
         decoded, new = self.model.step(memory, DecoderState(*state), latest_ids)
-        log_probs = torch.log_softmax(self.model.logits(decoded.features[0]), dim=-1).unsqueeze(0)
+        logits = self.model.logits(decoded.features[0]).masked_fill(self.left_out, -torch.inf)
+        log_probs = torch.log_softmax(logits, dim=-1).unsqueeze(0)
         if self.model.params.copy_source:
             mix_with_copies(log_probs, source_ids, decoded)
         return log_probs, *vars(new).values()
@@ -82,7 +86,7 @@ def export(summarizer: Summarizer, folder: Path, quantize: bool = False) -> dict
     search = summarizer.search.model_copy(update=WITHOUT)
     facts = PortableFacts(format=FORMAT, max_source_tokens=summarizer.max_source_tokens, search=search)
     with replaced_folder(folder) as beside:
-        _export_network(summarizer.model, beside)
+        _export_network(summarizer.model, search.shortlist, beside)
         if quantize:
             _quantize_output(beside / STEP_FILE)
         summarizer.tokenizer.save(beside / TOKENIZER_FILE)
@@ -91,7 +95,7 @@ def export(summarizer: Summarizer, folder: Path, quantize: bool = False) -> dict
 
 
 @torch.no_grad()
-def _export_network(model: SummarizerModel, folder: Path) -> None:
+def _export_network(model: SummarizerModel, shortlist: int, folder: Path) -> None:
     source_ids = torch.arange(EXAMPLE_POSITIONS).unsqueeze(0)
     encoded = _Encode(model)(source_ids)
     _write(_Encode(model), (source_ids,), ("source_ids",), ("states", "keys", *STATE_NAMES), folder / ENCODER_FILE)
@@ -99,7 +103,7 @@ def _export_network(model: SummarizerModel, folder: Path) -> None:
     example = (torch.arange(EXAMPLE_BEAMS).unsqueeze(0), source_ids, *encoded[:2], *state)
     inputs = ("latest_ids", "source_ids", "states", "keys", *STATE_NAMES)
     outputs = ("log_probs", *(f"new_{name}" for name in STATE_NAMES))
-    _write(_Step(model), example, inputs, outputs, folder / STEP_FILE)
+    _write(_Step(model, shortlist), example, inputs, outputs, folder / STEP_FILE)
 
 
 def _quantize_output(path: Path) -> None:

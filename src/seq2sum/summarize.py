@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from seq2sum.config import SearchParams
 from seq2sum.data.batch import make_source
-from seq2sum.data.tokenizer import BOS, EOS, MASK, PAD, Tokenizer
-from seq2sum.decoding.constraints import Constraint, coverage_penalty
+from seq2sum.data.tokenizer import BOS, EOS, MASK, NUM_SPECIAL, PAD, Tokenizer
+from seq2sum.decoding.constraints import Constraint, coverage_penalty, over_vocabulary
 from seq2sum.decoding.hypothesis import Hypothesis
 from seq2sum.decoding.search import beam_search
 from seq2sum.decoding.source_support import SourceSupport, SupportTable
@@ -25,6 +25,7 @@ from seq2sum.model.folder import load_model
 from seq2sum.model.summarizer import SummarizerModel
 from seq2sum.params_file import read_section
 from seq2sum.risk import ExpectedRouge
+from seq2sum.scorer import Scorer, can_be_generated
 
 SEARCH_FILE = "search.json"
 
@@ -158,12 +159,13 @@ class Summarizer:
     ) -> list[list[Hypothesis]]:
         """The search's results for documents ``texts`` with pieces ``rows``.
 
-        Where the wishes, no n-gram twice and no broken last word, leave no way to go on, they give way to the limits.
+        Where the wishes, no n-gram twice and no broken last word, leave no way to go on with the shortlist's pieces,
+        they give way to the limits.
         """
         found = self._search(texts, rows, search, num_best, whole_words=True, watch=watch)
         stuck = [index for index, hypotheses in enumerate(found) if not hypotheses]
         if stuck:
-            loose = search.model_copy(update={"block_ngrams": 0})
+            loose = search.model_copy(update={"block_ngrams": 0, "shortlist": 0})
             again = self._search([texts[i] for i in stuck], [rows[i] for i in stuck], loose, num_best, False)
             for index, hypotheses in zip(stuck, again, strict=True):
                 found[index] = hypotheses
@@ -204,6 +206,9 @@ class Summarizer:
     ) -> list[list[Hypothesis]]:
         device = self.model.embedding.weight.device
         memory = self._read(rows)
+        generated = can_be_generated(self.model, search.shortlist, range(NUM_SPECIAL))
+        scorer = Scorer(self.model, memory.source_ids, generated, len(rows) * search.beam_size)
+        memory = replace(memory, source_ids=scorer.places(memory.source_ids))
         coverage = torch.zeros(len(rows), 1, memory.source_ids.shape[1], device=device)
         beta = search.coverage_penalty
         state = _SearchState(memory, self.model.decoder.initial_state(memory), coverage if beta else None)
@@ -214,29 +219,31 @@ class Summarizer:
             constraints.append(WordLimit(self._word_table, search.max_words, EOS, whole_words, device))
         if watch is not None:
             constraints.append(functools.partial(self._tell, watch))
-        buffer = self.model.score_buffer(len(rows) * search.beam_size)
-        return beam_search(
-            functools.partial(self._step, buffer),
+        # The search knows pieces by their places among those to choose from.
+        begin, end, *others = scorer.places(torch.tensor([BOS, EOS, PAD, MASK], device=device)).tolist()
+        found = beam_search(
+            functools.partial(self._step, scorer),
             state,
-            latest_ids=torch.full((len(rows), 1), BOS, device=device),
+            latest_ids=torch.full((len(rows), 1), begin, device=device),
             params=search,
-            end_id=EOS,
-            forbidden_ids=(PAD, BOS, MASK),
-            constraints=constraints,
+            end_id=end,
+            forbidden_ids=(begin, *others),
+            constraints=[over_vocabulary(one, scorer.ids, len(generated)) for one in constraints],
             end_bonus=functools.partial(_coverage_bonus, beta=beta) if beta else None,
             num_best=num_best,
         )
+        ids = scorer.ids.tolist()
+        return [[Hypothesis([ids[place] for place in one.ids], one.score) for one in best] for best in found]
 
     def _tell(self, watch: Watch, _log_probs: Tensor, prefixes: Tensor, documents: Tensor) -> None:
         """A constraint that forbids nothing: it sees the beams, the best one first."""
         for document, ids in zip(documents.tolist(), prefixes[:, 0].tolist(), strict=True):
             watch(document, self.tokenizer.decode(ids).strip())
 
-    def _step(self, buffer: Tensor, latest_ids: Tensor, state: _SearchState) -> tuple[Tensor, _SearchState]:
-        decoded, decoder = self.model.step(state.memory, state.decoder, latest_ids)
+    def _step(self, scorer: Scorer, latest: Tensor, state: _SearchState) -> tuple[Tensor, _SearchState]:
+        decoded, decoder = self.model.step(state.memory, state.decoder, scorer.ids[latest])
         coverage = None if state.coverage is None else state.coverage + decoded.attn_log_weights.exp()
-        log_probs = self.model.log_probs(state.memory, decoded, buffer)
-        return log_probs, _SearchState(state.memory, decoder, coverage)
+        return scorer(state.memory, decoded), _SearchState(state.memory, decoder, coverage)
 
     @functools.cached_property
     def _support_table(self) -> SupportTable:

@@ -32,6 +32,7 @@ def search_params(**changes: object) -> SearchParams:
         "max_words": 0,
         "block_ngrams": 0,
         "source_support": False,
+        "shortlist": 0,
         "risk_samples": 0,
         "risk_tokenizer": "rouge",
         "risk_seed": 1,

@@ -1,10 +1,7 @@
 import numpy as np
-import pytest
 import torch
 
 from seq2sum.data.batch import make_targets
-from seq2sum.model import summarizer
-from seq2sum.model.summarizer import mix_with_copies
 from tests.model.tiny import VOCAB_SIZE, batch_of, encode, every_network, tiny_model
 
 
@@ -52,25 +49,6 @@ def test_beams_are_decoded_as_if_each_were_alone():
         alone, alone_state = model.step(memory, start, torch.tensor(ids))
         torch.testing.assert_close(model.log_probs(memory, together)[:, beam], model.log_probs(memory, alone)[:, 0])
         torch.testing.assert_close(state.top_cell[:, beam], alone_state.top_cell[:, 0])
-
-
-@pytest.mark.parametrize("copy_source", [True, False])
-def test_log_probabilities_are_the_same_whatever_stood_in_the_buffer(copy_source, monkeypatch):
-    monkeypatch.setattr(summarizer, "CHUNK_LOGITS", 2 * VOCAB_SIZE)  # rows two by two
-    model = tiny_model(copy_source=copy_source)
-    everything = encode(model, batch_of(([5, 6, 5, 8], [5]), ([9], [7]), ([9, 9, 7], [7])))
-    buffer = model.score_buffer(9)
-    for num_documents, num_beams in ((3, 1), (3, 3), (2, 3), (1, 2)):
-        memory = everything.keep(torch.arange(num_documents))
-        start = model.decoder.initial_state(memory).select(torch.zeros(num_documents, num_beams, dtype=torch.long))
-        latest = torch.arange(num_documents * num_beams).view(num_documents, num_beams) + 4
-        decoded, _ = model.step(memory, start, latest)
-        found = model.log_probs(memory, decoded, buffer)
-        generated = torch.log_softmax(model.logits(decoded.features.flatten(0, 1)), dim=-1).view_as(found)
-        if copy_source:
-            mix_with_copies(generated, memory.source_ids, decoded)
-        torch.testing.assert_close(found, generated)
-        buffer.fill_(torch.nan)
 
 
 def test_next_piece_probabilities_sum_to_one_with_and_without_copying():

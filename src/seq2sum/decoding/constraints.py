@@ -40,3 +40,17 @@ def block_repeated_ngrams(log_probs: Tensor, prefixes: Tensor, size: int) -> Non
     latest = prefixes[:, :, num_pieces - size + 1 :].unsqueeze(2)
     documents, beams, places = (starts == latest).all(dim=3).nonzero(as_tuple=True)
     log_probs[documents, beams, ends[documents, beams, places]] = -torch.inf
+
+
+def over_vocabulary(constraint: Constraint, ids: Tensor, vocab_size: int) -> Constraint:
+    """``constraint``, which knows pieces by their ids, for a search that knows them by their places in ``ids`` [C]."""
+    if torch.equal(ids, torch.arange(vocab_size, device=ids.device)):
+        return constraint
+
+    def constrain(log_probs: Tensor, prefixes: Tensor, documents: Tensor) -> None:
+        of_all = log_probs.new_full((*log_probs.shape[:2], vocab_size), -torch.inf)
+        of_all[:, :, ids] = log_probs
+        constraint(of_all, ids[prefixes], documents)
+        log_probs.copy_(of_all[:, :, ids])
+
+    return constrain

@@ -20,8 +20,6 @@ from seq2sum.model.initialization import initialize
 EMBEDDING_SCALE = 4.0
 # Rows of logits made together: 256 × 8,000 floats stay near the cache.
 CHUNK_ROWS = 256
-# Logits normalized together on a CPU: a megabyte stays in the cache.
-CHUNK_LOGITS = 2**18
 
 
 class SummarizerModel(nn.Module):
@@ -93,25 +91,14 @@ class SummarizerModel(nn.Module):
         ]
         return ids.masked_scatter(generates, torch.cat([ids.new_empty(0), *pieces]))
 
-    def score_buffer(self, num_rows: int) -> Tensor:
-        """A buffer [``num_rows``, V] for :meth:`log_probs`."""
-        return self.output_bias.new_empty(num_rows, len(self.output_bias))
-
     @torch.no_grad()
-    def log_probs(self, memory: Memory, decoded: Decoded, buffer: Tensor | None = None) -> Tensor:
+    def log_probs(self, memory: Memory, decoded: Decoded) -> Tensor:
         """Log probability [B, K, V] of every next piece: generated or copied, summed over its source positions.
 
-        Without gradients: training has a loss of its own, which never forms the mixture. Written to the ``buffer``
-        where one is given, of at least B · K rows: fresh memory for each step costs a search as much as the softmax.
+        Without gradients: training has a loss of its own, which never forms the mixture.
         """
-        features = decoded.features.flatten(0, 1).float()
-        rows = (self.score_buffer(len(features)) if buffer is None else buffer)[: len(features)]
-        torch.mm(features, self.embedding.weight.t(), out=rows)
-        num_rows = max(1, CHUNK_LOGITS // rows.shape[1]) if rows.device.type == "cpu" else len(rows)
-        for start in range(0, len(rows), num_rows):
-            some = rows[start : start + num_rows]
-            torch.log_softmax(some + self.output_bias, dim=-1, out=some)
-        log_probs = rows.view(*decoded.features.shape[:2], -1)
+        features = decoded.features.float()
+        log_probs = torch.log_softmax(self.logits(features.flatten(0, 1)), dim=-1).view(*features.shape[:2], -1)
         if self.params.copy_source:
             mix_with_copies(log_probs, memory.source_ids, decoded)
         return log_probs
