@@ -80,8 +80,9 @@ chaos: setup ## Kill parts of a running factory at random moments (ROUNDS=7)
 kills: setup ## Kill a training at random moments and compare its hashes with one that ran through (KILLS=20)
 	python -m tests.demonstration.kills $(or $(KILLS),20)
 
+# In their order, not those with most tests first: whole pipelines, which are few and long, begin.
 test: setup ## Run the tests (some of them: TESTS=tests/data)
-	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile $(TESTS)
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-browser: setup ## Test the page in headless Chromium (needs Debian's chromium and chromium-driver)
 	OMP_NUM_THREADS=1 pytest tests/browser -m browser

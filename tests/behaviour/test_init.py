@@ -21,8 +21,9 @@ def test_a_csv_file_becomes_params_that_run_through(tmp_path: Path) -> None:
     status, output = run_module(tmp_path, "pipeline.cli", "init", "tools.csv")
     assert status == 0, output
     # As chosen but for the time that it takes.
-    few = {"train.max_steps": 20, "train.pretrain.max_steps": 10, "evaluate.search.risk_samples": 0,
-           "evaluate.search.beam_size": 2, "evaluate.bootstrap_samples": 100}  # fmt: skip
+    few = {"train.max_steps": 20, "train.pretrain.max_steps": 10, "train.reward.max_steps": 10,
+           "evaluate.search.risk_samples": 0, "evaluate.search.beam_size": 2,
+           "evaluate.bootstrap_samples": 100}  # fmt: skip
     set_params(tmp_path, few)
     assert stages_run(repro(tmp_path))[-1] == "report"
     scores = json.loads((tmp_path / "reports/scores.json").read_text())

@@ -87,8 +87,6 @@ def test_nothing_runs_again_but_what_a_change_touches(project: Path) -> None:
 
 
 def test_killed_with_its_dvc_the_training_goes_on_to_the_same_result(project: Path) -> None:
-    set_params(project, {"train.max_steps": 300})
-    assert "train" in stages_run(repro(project))
     whole = outcome(project)
     shutil.rmtree(project / ".cache/checkpoints")
 
@@ -111,7 +109,7 @@ def test_killed_with_its_dvc_the_training_goes_on_to_the_same_result(project: Pa
     assert stages_run(done) == ["train"]
     assert re.search(r"train: on from step \d", done.stderr)
     resumed = json.loads((project / "reports/train.json").read_text())
-    assert resumed["steps"] == 340
+    assert resumed["steps"] == 100
     assert stages_run(repro(project))[0] == "locate"
     assert outcome(project) == whole
 

@@ -15,10 +15,12 @@ import tempfile
 import time
 from pathlib import Path
 
+import httpx
+
 from tests.behaviour.corpus import ROOT, made_up_pair, make_project, set_params
 from tests.demonstration.registry import Shell, commit
 from tests.demonstration.stack import stack
-from tests.servers import BUCKET, MlflowServer, PrefectServer
+from tests.servers import BUCKET, MlflowServer, PrefectServer, wait_for
 
 RESTORED = "restored"
 NUM_PAIRS, NUM_DOCUMENTS, NUM_NEW = 3000, 120, 1000
@@ -45,10 +47,15 @@ def write_documents(project: Path) -> None:
         (project / f".cache/{name}/documents.jsonl").write_text(lines)
 
 
-def until(flow: str, number: int) -> str:
-    """A command that waits until so many runs of the flow, or more, are completed."""
-    completed = f"prefect flow-run ls --flow-name {flow} --state COMPLETED"
-    return f"timeout 600 bash -c 'until [ $({completed} | grep -c \" {flow} \") -ge {number} ]; do sleep 3; done'"
+def wait_until_completed(shell: Shell, flow: str, number: int) -> None:
+    """Returns when so many runs of the flow, or more, are completed.
+
+    Asked of the server itself: each `prefect flow-run ls` takes seconds from the run that is waited for.
+    """
+    print(f"\n# until {number} of {flow} are completed", flush=True)
+    asked = {"flows": {"name": {"any_": [flow]}}, "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
+    address = f"{shell.environment['PREFECT_API_URL']}/flow_runs/count"
+    wait_for(lambda: httpx.post(address, json=asked, timeout=60).raise_for_status().json() >= number, 600)
 
 
 def story(shell: Shell) -> None:
@@ -71,11 +78,11 @@ def story(shell: Shell) -> None:
         batch = f'--param source="$PWD/.cache/{name}" --param target="s3://{BUCKET}/{name}-summaries"'
         shell(f"prefect deployment run summarize/summarize {WAIT} {batch}", lines=3)
         # A completed batch is an event that starts the monitor.
-        shell(until("monitor", num_batches))
+        wait_until_completed(shell, "monitor", num_batches)
         shell("prefect artifact inspect drift", lines=40)
         # The other corpus alone starts one.
         shell(f"prefect flow-run ls --flow-name train | tee runs; test $(grep -c ' train ' runs) = {num_trainings}")
-    shell(until("train", 3))
+    wait_until_completed(shell, "train", 3)
     # It read the new pairs, so it made a version of its own, which was judged on their test split.
     shell("seq2sum models | tee models; grep -q '^seq2sum  3 ' models")
     shell("prefect artifact inspect verdict", lines=40)

@@ -38,6 +38,8 @@ class Factory:
         self.environment = self.server.environment | {
             "PYTHONPATH": f"{self.project / 'src'}:{self.project}", "SEQ2SUM_DEVICES": DEVICE, "SEQ2SUM_DEVICE": "cpu",
             "SEQ2SUM_TRACKING": "off", "OMP_NUM_THREADS": "1", "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+            # As in the stack: with Prefect's ten seconds a round would mostly wait for a worker to look for runs.
+            "PREFECT_WORKER_QUERY_SECONDS": "2",
         }  # fmt: skip
         self.worker: subprocess.Popen[bytes] | None = None
 
@@ -201,14 +203,11 @@ def start_runs(overrides: list[str]) -> list[UUID]:
 
 def states(runs: list[UUID]) -> list[str]:
     """Of the runs, or nothing known while the server is away."""
-    found = []
-    for run in runs:
-        try:
-            with get_client(sync_client=True) as client:
-                found.append(client.read_flow_run(run).state.type.value)
-        except Exception:
-            found.append("UNKNOWN")
-    return found
+    try:
+        with get_client(sync_client=True) as client:
+            return [client.read_flow_run(run).state.type.value for run in runs]
+    except Exception:
+        return ["UNKNOWN"] * len(runs)
 
 
 def slots() -> int:

@@ -114,11 +114,11 @@ def test_one_batch_is_learnt_by_heart(tmp_path, encoder, attention):
     sizes = {"encoder_size": 12 * (3 - num_directions(encoder)), "decoder_size": 24}
     network = {"encoder": encoder, "attention": attention, **sizes}
     plain = {"label_smoothing": 0.0, "coverage_weight": 0.0}
-    params = train_params(model=tiny_params(**network), **plain, max_steps=250, learning_rate=0.02)
+    params = train_params(model=tiny_params(**network), **plain, max_steps=80, learning_rate=0.02)
     batch = batch_of(([5, 6, 7, 8, 6], [5, 9, 6, 6]), ([9, 5], [7]), ([4, 4, 11], [12, 4, 4]))
     training = Training(tiny_model(**network), params, tmp_path, CPU)
     phase = phases_of(params)[0]
-    for step in range(1, 251):
+    for step in range(1, 81):
         training.progress.step = step
         training.progress.recent_total = training.progress.recent_count = 0
         train_step(training, phase, batch)
@@ -175,15 +175,21 @@ def three_phases(**changes) -> TrainParams:
     return TrainParams.model_validate(params)
 
 
-@pytest.mark.parametrize("copy_source", [True, False])
+@pytest.fixture(scope="module", params=[True, False])
+def undisturbed(request, tmp_path_factory):
+    """The params of a training, with and without copying, and what it ends in."""
+    folder = tmp_path_factory.mktemp("whole")
+    params = three_phases(model=tiny_params(dropout=0.1, copy_source=request.param), average_best=2)
+    return params, fingerprint(folder, run(folder, params))
+
+
 @pytest.mark.parametrize("stop_after", [1, 6, 13, 29, 40, 41, 50, 54])
-def test_stopping_and_resuming_changes_nothing(tmp_path, stop_after, copy_source):
-    params = three_phases(model=tiny_params(dropout=0.1, copy_source=copy_source), average_best=2)
-    whole = fingerprint(tmp_path / "whole", run(tmp_path / "whole", params))
+def test_stopping_and_resuming_changes_nothing(tmp_path, undisturbed, stop_after):
+    params, whole = undisturbed
     asked = iter([False] * stop_after + [True])
     with pytest.raises(Interrupted):
-        run(tmp_path / "parts", params, lambda: next(asked))
-    assert fingerprint(tmp_path / "parts", run(tmp_path / "parts", params)) == whole
+        run(tmp_path, params, lambda: next(asked))
+    assert fingerprint(tmp_path, run(tmp_path, params)) == whole
 
 
 @pytest.mark.parametrize("validate_every", [1, 500])
