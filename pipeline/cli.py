@@ -112,7 +112,9 @@ def summarize(
     ] = None,
     shortlist: Annotated[
         int | None,
-        typer.Option(min=0, metavar="N", help="Pieces that may be generated; 0 is all.", show_default=OWN),
+        typer.Option(
+            min=0, metavar="N", help="Pieces that may be generated, not just copied; 0 is all.", show_default=OWN
+        ),
     ] = None,
     risk_samples: Annotated[
         int | None,

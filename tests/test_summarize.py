@@ -153,18 +153,35 @@ def test_a_shortlist_of_everything_changes_nothing_and_a_short_one_keeps_to_its_
     assert [summary.text for summary in together] != [summary.text for summary in whole]
 
 
-def test_with_a_shortlist_other_limits_hold_and_what_watches_reads_the_pieces(folder):
+def test_what_watches_a_search_with_a_shortlist_reads_its_pieces(folder):
+    summarizer = Summarizer.load(folder)
+    seen: dict[int, list[str]] = {}
+    greedy = changed(beam_size=1, shortlist=9)
+    found = summarizer.summarize_best(
+        TEXTS, greedy, 1, watch=lambda index, text: seen.setdefault(index, []).append(text)
+    )
+    for index, (best,) in enumerate(found):
+        assert seen[index] == [summarizer.tokenizer.decode(best.ids[:n]).strip() for n in range(len(best.ids) + 1)]
+        assert len(best.text) > 1
+
+
+def test_with_a_shortlist_other_limits_hold_and_it_gives_way_before_they_do(folder, monkeypatch):
     summarizer = Summarizer.load(folder)
     limited = changed(shortlist=40, max_words=3, source_support=True, max_tokens=12)
-    seen: dict[int, list[str]] = {}
-    found = summarizer.summarize_best(
-        TEXTS, limited, 2, watch=lambda index, text: seen.setdefault(index, []).append(text)
+    shortlists, search = [], summarizer._search
+    monkeypatch.setattr(
+        summarizer, "_search", lambda *args, **kw: shortlists.append(args[2].shortlist) or search(*args, **kw)
     )
-    for index, (document, best) in enumerate(zip(TEXTS, found, strict=True)):
-        for summary in best:
-            assert len(summary.text.split()) <= 3
-            assert unsupported_claims(summary.text, document, ordinary_words(summarizer.tokenizer.piece_bytes())) == []
-        assert {summarizer.tokenizer.decode(best[0].ids[:n]).strip() for n in (0, 1)} & {*seen[index]}
+    for document, (best, *_) in zip(TEXTS, summarizer.summarize_best(TEXTS, limited, 2), strict=True):
+        assert len(best.text.split()) <= 3
+        assert unsupported_claims(best.text, document, ordinary_words(summarizer.tokenizer.piece_bytes())) == []
+    assert set(shortlists) <= {40, 0}
+    # With none but the special pieces and the document's, no summary of 8 different pieces of a short document.
+    shortlists.clear()
+    unlike = changed(shortlist=1, block_ngrams=1, min_tokens=8)
+    (summary,) = summarizer.summarize(["server for maps"], unlike)
+    assert shortlists[:2] == [1, 0]
+    assert len(set(summary.ids)) == len(summary.ids) >= 8
 
 
 def test_support_is_of_the_whole_document_though_the_model_reads_its_beginning(folder):

@@ -140,8 +140,9 @@ class SearchParams(Section):
         description="No number and no capitalised word in a summary that its document does not hold, whatever its case."
     )
     shortlist: Annotated[int, Field(ge=0)] = Field(
-        description="Pieces that may be generated, the commonest in summaries; all others can only be copied from the "
-        "document. 0 is the whole vocabulary, as for a model that can't copy."
+        description="Pieces that may be generated, by the network's output bias about the commonest in summaries; "
+        "others can only be copied from the document. 0 is the whole vocabulary, as for a model that can't copy, and for "
+        "a document to which the settings leave no summary else."
     )
 
     risk_samples: Annotated[int, Field(ge=0)] = Field(

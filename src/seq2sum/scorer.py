@@ -19,7 +19,7 @@ CHUNK_LOGITS = 2**18
 def can_be_generated(model: SummarizerModel, shortlist: int, always: Sequence[int]) -> Tensor:
     """Which pieces [V] a search may generate: the ``shortlist`` commonest in summaries and ``always``; all if it is 0.
 
-    How common a piece is the output bias tells, which the network adds whatever the document says. Jean et al. (2015)
+    How common a piece is the output bias about tells, as the network adds it whatever the document. Jean et al. (2015)
     search among the commonest words and a dictionary's for those of the document; here copying brings the document's.
     Without copying nothing is left out, as it could not be written at all.
     """

@@ -42,9 +42,9 @@ BATCH_PROBABILITIES = 2**25
 class Summary:
     """A summary of a document.
 
-    ``score`` is the search's: the log probability over the length penalty, plus the coverage term; or, with
-    ``risk_samples``, the expected ROUGE, 0 to 1. ``truncated`` says that the document was cut to fit. ``ids`` are the
-    summary's pieces, as :func:`seq2sum.explain.explain` takes them.
+    ``score`` is the search's: the log probability, among the pieces of its shortlist, over the length penalty, plus the
+    coverage term; or, with ``risk_samples``, the expected ROUGE, 0 to 1. ``truncated`` says that the document was cut
+    to fit. ``ids`` are the summary's pieces, as :func:`seq2sum.explain.explain` takes them.
     """
 
     text: str
@@ -159,14 +159,17 @@ class Summarizer:
     ) -> list[list[Hypothesis]]:
         """The search's results for documents ``texts`` with pieces ``rows``.
 
-        Where the wishes, no n-gram twice and no broken last word, leave no way to go on with the shortlist's pieces,
-        they give way to the limits.
+        Where the settings leave no way to go on, first the shortlist gives way, and if that is not enough the wishes,
+        no n-gram twice and no broken last word; the limits stay.
         """
         found = self._search(texts, rows, search, num_best, whole_words=True, watch=watch)
-        stuck = [index for index, hypotheses in enumerate(found) if not hypotheses]
-        if stuck:
-            loose = search.model_copy(update={"block_ngrams": 0, "shortlist": 0})
-            again = self._search([texts[i] for i in stuck], [rows[i] for i in stuck], loose, num_best, False)
+        every_piece = search.model_copy(update={"shortlist": 0})
+        looser_ones = [(every_piece, True)] if search.shortlist else []
+        for looser, whole_words in (*looser_ones, (every_piece.model_copy(update={"block_ngrams": 0}), False)):
+            stuck = [index for index, hypotheses in enumerate(found) if not hypotheses]
+            if not stuck:
+                break
+            again = self._search([texts[i] for i in stuck], [rows[i] for i in stuck], looser, num_best, whole_words)
             for index, hypotheses in zip(stuck, again, strict=True):
                 found[index] = hypotheses
         return found
@@ -217,8 +220,10 @@ class Summarizer:
             constraints.append(SourceSupport(self._support_table, texts, search.max_tokens, device))
         if search.max_words:
             constraints.append(WordLimit(self._word_table, search.max_words, EOS, whole_words, device))
+        if constraints and not generated.all():
+            constraints = [over_vocabulary(constraints, scorer.ids, len(generated))]
         if watch is not None:
-            constraints.append(functools.partial(self._tell, watch))
+            constraints.append(functools.partial(self._tell, watch, scorer.ids))
         # The search knows pieces by their places among those to choose from.
         begin, end, *others = scorer.places(torch.tensor([BOS, EOS, PAD, MASK], device=device)).tolist()
         found = beam_search(
@@ -228,17 +233,17 @@ class Summarizer:
             params=search,
             end_id=end,
             forbidden_ids=(begin, *others),
-            constraints=[over_vocabulary(one, scorer.ids, len(generated)) for one in constraints],
+            constraints=constraints,
             end_bonus=functools.partial(_coverage_bonus, beta=beta) if beta else None,
             num_best=num_best,
         )
         ids = scorer.ids.tolist()
         return [[Hypothesis([ids[place] for place in one.ids], one.score) for one in best] for best in found]
 
-    def _tell(self, watch: Watch, _log_probs: Tensor, prefixes: Tensor, documents: Tensor) -> None:
-        """A constraint that forbids nothing: it sees the beams, the best one first."""
-        for document, ids in zip(documents.tolist(), prefixes[:, 0].tolist(), strict=True):
-            watch(document, self.tokenizer.decode(ids).strip())
+    def _tell(self, watch: Watch, ids: Tensor, _log_probs: Tensor, prefixes: Tensor, documents: Tensor) -> None:
+        """A constraint that forbids nothing: it sees the beams, as places in ``ids`` [C], the best one first."""
+        for document, best in zip(documents.tolist(), ids[prefixes[:, 0]].tolist(), strict=True):
+            watch(document, self.tokenizer.decode(best).strip())
 
     def _step(self, scorer: Scorer, latest: Tensor, state: _SearchState) -> tuple[Tensor, _SearchState]:
         decoded, decoder = self.model.step(state.memory, state.decoder, scorer.ids[latest])

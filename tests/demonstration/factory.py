@@ -55,7 +55,15 @@ def wait_until_completed(shell: Shell, flow: str, number: int) -> None:
     print(f"\n# until {number} of {flow} are completed", flush=True)
     asked = {"flows": {"name": {"any_": [flow]}}, "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
     address = f"{shell.environment['PREFECT_API_URL']}/flow_runs/count"
-    wait_for(lambda: httpx.post(address, json=asked, timeout=60).raise_for_status().json() >= number, 600)
+
+    def is_completed() -> bool:
+        try:
+            answer = httpx.post(address, json=asked, timeout=60)
+        except httpx.TransportError:
+            return False
+        return answer.is_success and answer.json() >= number
+
+    wait_for(is_completed, 600)
 
 
 def story(shell: Shell) -> None:

@@ -51,6 +51,17 @@ def test_beams_are_decoded_as_if_each_were_alone():
         torch.testing.assert_close(state.top_cell[:, beam], alone_state.top_cell[:, 0])
 
 
+def test_a_step_in_bfloat16_as_the_reward_phase_takes_it_is_about_that_in_float32():
+    model = tiny_model()
+    memory = encode(model, batch_of(([5, 6, 7], [5]), ([9, 5, 8], [7])))
+    start = model.decoder.initial_state(memory)
+    expected, _ = model.step(memory, start, torch.tensor([[5], [7]]))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        found, state = model.step(memory, start, torch.tensor([[5], [7]]))
+        model.step(memory, state, torch.tensor([[6], [8]]))
+    torch.testing.assert_close(found.features.float(), expected.features, atol=0.1, rtol=0.05)
+
+
 def test_next_piece_probabilities_sum_to_one_with_and_without_copying():
     batch = batch_of(([5, 6, 5, 8], [5]), ([9], [7, 7, 8]))
     for copy_source in (True, False):

@@ -3,7 +3,7 @@
 Shapes: B documents, K beams, V pieces, L pieces so far, S source positions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -42,15 +42,14 @@ def block_repeated_ngrams(log_probs: Tensor, prefixes: Tensor, size: int) -> Non
     log_probs[documents, beams, ends[documents, beams, places]] = -torch.inf
 
 
-def over_vocabulary(constraint: Constraint, ids: Tensor, vocab_size: int) -> Constraint:
-    """``constraint``, which knows pieces by their ids, for a search that knows them by their places in ``ids`` [C]."""
-    if torch.equal(ids, torch.arange(vocab_size, device=ids.device)):
-        return constraint
+def over_vocabulary(constraints: Sequence[Constraint], ids: Tensor, vocab_size: int) -> Constraint:
+    """``constraints``, which know pieces by their ids, for a search that knows them by their places in ``ids`` [C]."""
 
     def constrain(log_probs: Tensor, prefixes: Tensor, documents: Tensor) -> None:
         of_all = log_probs.new_full((*log_probs.shape[:2], vocab_size), -torch.inf)
         of_all[:, :, ids] = log_probs
-        constraint(of_all, ids[prefixes], documents)
+        for constraint in constraints:
+            constraint(of_all, ids[prefixes], documents)
         log_probs.copy_(of_all[:, :, ids])
 
     return constrain

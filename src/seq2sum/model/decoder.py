@@ -155,11 +155,7 @@ def _run_in_time(lstm: nn.LSTM, inputs: Tensor, hidden: Tensor, cell: Tensor) ->
 
 def _run_once(lstm: nn.LSTM, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     """One step of ``lstm`` for ``inputs`` [B, K, *]: the new hidden and cell [B, K, D]."""
+    flat = (hidden.flatten(0, 1), cell.flatten(0, 1))
     weights: Sequence[Tensor] = lstm.all_weights[0]
-    of_inputs, of_hidden, *biases = weights
-    # As torch.lstm_cell, whose two products go to a tensor each.
-    gates = torch.addmm(biases[0] + biases[1], inputs.flatten(0, 1), of_inputs.t())
-    gates.addmm_(hidden.flatten(0, 1), of_hidden.t())
-    in_gate, forget_gate, candidate, out_gate = gates.view(*hidden.shape[:2], -1).chunk(4, dim=-1)
-    new_cell = torch.sigmoid(forget_gate) * cell + torch.sigmoid(in_gate) * torch.tanh(candidate)
-    return torch.sigmoid(out_gate) * torch.tanh(new_cell), new_cell
+    new_hidden, new_cell = torch.lstm_cell(inputs.flatten(0, 1), flat, *weights)
+    return new_hidden.view_as(hidden), new_cell.view_as(cell)
