@@ -141,8 +141,8 @@ class SearchParams(Section):
     )
     shortlist: Annotated[int, Field(ge=0)] = Field(
         description="Pieces that may be generated, by the network's output bias about the commonest in summaries; "
-        "others can only be copied from the document. 0 is the whole vocabulary, as for a model that can't copy, and for "
-        "a document to which the settings leave no summary else."
+        "others can only be copied from the document. 0 is the whole vocabulary, as for a model that can't copy, and "
+        "where the settings leave no summary else."
     )
 
     risk_samples: Annotated[int, Field(ge=0)] = Field(
