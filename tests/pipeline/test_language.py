@@ -26,10 +26,10 @@ from tests.model.tiny import tiny_params
 
 ROOT = Path(__file__).parents[2]
 FOREIGN = {
-    "German": "Die Stadt hat am Montag beschlossen, die alte Brücke über den Fluss im kommenden Jahr abzureißen und "
+    "German": "Die Stadt hat am Montag entschieden, die alte Brücke über den Fluss im kommenden Jahr abzureißen und "
     "durch einen Neubau zu ersetzen. Im Herbst werden die Bürger gefragt, wie er aussehen darf.",
     "French": "La ville a décidé lundi de démolir le vieux pont sur la rivière l'année prochaine et de le remplacer "
-    "par un nouveau. Les habitants seront consultés à l'automne sur la forme qu'il doit prendre.",
+    "par un nouveau. Les habitants seront consultés à l'automne sur le dessin qu'ils veulent.",
     "Russian": "Город решил в понедельник снести старый мост через реку в будущем году и построить вместо него новый. "
     "Осенью жителей спросят, как он должен выглядеть и сколько он может стоить.",
     "Chinese": "市政府星期一决定明年拆除河上的旧桥，并建造一座新桥。"
