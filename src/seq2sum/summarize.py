@@ -224,15 +224,14 @@ class Summarizer:
             constraints = [over_vocabulary(constraints, scorer.ids, len(generated))]
         if watch is not None:
             constraints.append(functools.partial(self._tell, watch, scorer.ids))
-        # The search knows pieces by their places among those to choose from.
-        begin, end, *others = scorer.places(torch.tensor([BOS, EOS, PAD, MASK], device=device)).tolist()
+        # The search knows pieces by their places among those to choose from; the special ones come first, at their ids.
         found = beam_search(
             functools.partial(self._step, scorer),
             state,
-            latest_ids=torch.full((len(rows), 1), begin, device=device),
+            latest_ids=torch.full((len(rows), 1), BOS, device=device),
             params=search,
-            end_id=end,
-            forbidden_ids=(begin, *others),
+            end_id=EOS,
+            forbidden_ids=(PAD, BOS, MASK),
             constraints=constraints,
             end_bonus=functools.partial(_coverage_bonus, beta=beta) if beta else None,
             num_best=num_best,
